@@ -1,0 +1,55 @@
+"""The one door to numba: kernels are declared with `kernel`, compiled once and cached on disk.
+
+numba's cache notices an edit only in the file that defines a kernel, not in the files it calls, and would go on
+giving the old answer. So the cache directory's name holds a digest of every source file of the program: after any
+change, or another version, kernels compile anew. Where no directory can be written, kernels compile in memory.
+This module never prints; `first_run` says whether a wait is ahead.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+def _sources_digest() -> str:
+    digest = hashlib.sha256()
+    for package in ("sensor", "analyzers"):
+        for path in sorted((_ROOT / package).rglob("*.py")):
+            digest.update(path.name.encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _cache_dir() -> Path | None:
+    """A writable directory for this version of the kernels, or None."""
+    base = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME")
+    try:
+        parent = Path(base) if base else Path.home() / ".cache"
+        path = parent / "kagami" / f"kernels-{_sources_digest()}"
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except (OSError, RuntimeError):
+        return None
+    return path if os.access(path, os.W_OK) else None
+
+
+CACHE_DIR = _cache_dir()
+if CACHE_DIR is not None:
+    os.environ["NUMBA_CACHE_DIR"] = str(CACHE_DIR)
+
+import numba  # noqa: E402  (its cache directory must be set before it is imported)
+
+
+def first_run() -> bool:
+    """Whether the kernels still have to be compiled (tens of seconds)."""
+    return CACHE_DIR is None or not any(CACHE_DIR.iterdir())
+
+
+def kernel(*args: Any, **options: Any) -> Callable[..., Any]:
+    """`numba.njit` with our defaults: cached, without the GIL, NumPy's division (no exception raised)."""
+    options = {"cache": CACHE_DIR is not None, "nogil": True, "error_model": "numpy", **options}
+    decorated: Callable[..., Any] = numba.njit(*args, **options)
+    return decorated
