@@ -38,7 +38,7 @@ PACKET = np.dtype(
         ("fragment", np.uint8),  # constants.FRAGMENT_*
         ("is_carrier", np.uint8),  # 1: a UDP tunnel's outer packet; the inner one has a row of its own
         ("ttl", np.uint8),  # IPv4 TTL or IPv6 hop limit
-        ("pad", np.uint8, (7,)),
+        ("pad", np.uint8, (3,)),
     ]
 )
 """One decoded packet. A frame gives one row, and one more for each UDP tunnel around the innermost packet."""

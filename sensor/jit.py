@@ -1,8 +1,8 @@
 """The one door to numba: kernels are declared with `kernel`, compiled once and cached on disk.
 
 numba's cache notices an edit only in the file that defines a kernel, not in the files it calls, and would go on
-giving the old answer. So the cache directory's name holds a digest of every source file of the program: after any
-change, or another version, kernels compile anew. Where no directory can be written, kernels compile in memory.
+giving the old answer. So the cache directory's name holds a digest of every source file that declares kernels or the
+codes and layouts they freeze: after a change in one of them, kernels compile anew. Where no directory can be written, kernels compile in memory.
 This module never prints; `first_run` says whether a wait is ahead.
 """
 
@@ -19,8 +19,9 @@ def _sources_digest() -> str:
     digest = hashlib.sha256()
     for package in ("sensor", "analyzers"):
         for path in sorted((_ROOT / package).rglob("*.py")):
-            digest.update(path.name.encode())
-            digest.update(path.read_bytes())
+            text = path.read_bytes()
+            if b"sensor.jit" in text or path.name in ("constants.py", "dtypes.py"):
+                digest.update(path.name.encode() + text)
     return digest.hexdigest()[:16]
 
 
