@@ -1,0 +1,7 @@
+"""Beacons: series of events that a clock made. `score_beacons` is the way in."""
+
+from analyzers.beacon.detect import score_beacons
+from analyzers.beacon.measure import measure_channels
+from analyzers.beacon.score import score_channels
+
+__all__ = ["measure_channels", "score_beacons", "score_channels"]

@@ -1,0 +1,92 @@
+"""What is known around a channel: is its destination outside, who else goes there, is it everyday infrastructure.
+
+Context labels and may lower; it never raises a score and never drops a channel to an outside host.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzers.series import Series
+from sensor.site import Site, parse_address
+
+_INFRASTRUCTURE = {
+    ("udp", 123): "NTP: clients ask their time server at a fixed pace",
+    ("udp", 53): "DNS: a resolver is asked all day by everything on the host",
+    ("tcp", 53): "DNS: a resolver is asked all day by everything on the host",
+    ("tcp", 853): "DNS over TLS: a resolver is asked all day by everything on the host",
+    ("udp", 67): "DHCP: leases are renewed at a fixed pace",
+    ("udp", 547): "DHCPv6: leases are renewed at a fixed pace",
+    ("udp", 137): "NetBIOS name service: announcements repeat at a fixed pace",
+    ("udp", 138): "NetBIOS datagrams: announcements repeat at a fixed pace",
+    ("udp", 1900): "SSDP: devices announce themselves at a fixed pace",
+    ("udp", 3478): "STUN: calls keep their way through a NAT open at a fixed pace",
+    ("udp", 5353): "mDNS: devices announce themselves at a fixed pace",
+}
+
+_WEB_PORTS = frozenset({80, 443, 8000, 8008, 8080, 8443, 8888, 3128})
+_STANDARD_PORTS = frozenset({21, 22, 25, 53, 80, 110, 123, 143, 443, 465, 587, 853, 993, 995, 8080, 8443})
+
+
+def infrastructure_label(proto: str, resp_port: int) -> str:
+    """Which regular everyday service the port is, in a few words, or empty."""
+    return _INFRASTRUCTURE.get((proto, resp_port), "")
+
+
+def outside_mask(series: Series, site: Site) -> NDArray[np.bool_]:
+    """Which channels go to another party's host and may be judged, bool[n].
+
+    Behind a proxy the destination is the name asked for; elsewhere at least one of the addresses has to be outside.
+    """
+    known: dict[str, bool] = {}
+
+    def outside(address: str) -> bool:
+        verdict = known.get(address)
+        if verdict is None:
+            verdict = known[address] = site.is_outside(address)
+        return verdict
+
+    mask = np.zeros(len(series), np.bool_)
+    columns = zip(series.orig_ip, series.dest, series.dest_ips, series.via_proxy, strict=True)
+    for i, (orig_ip, dest, dest_ips, via_proxy) in enumerate(columns):
+        if via_proxy:
+            mask[i] = parse_address(dest) is None or outside(dest)
+        else:
+            mask[i] = any(outside(address) for address in dest_ips) or outside(dest)
+        if mask[i] and site.excluded:
+            mask[i] = not site.is_excluded(orig_ip)
+    return mask
+
+
+def contacts(clients: Sequence[str], destinations: Sequence[str]) -> NDArray[np.int64]:
+    """For each channel, how many different clients have a channel to the same destination, int64[n]."""
+    clients_of: defaultdict[str, set[str]] = defaultdict(set)
+    for client, destination in zip(clients, destinations, strict=True):
+        clients_of[destination].add(client)
+    return np.array([len(clients_of[destination]) for destination in destinations], np.int64)
+
+
+def techniques(series: Series, i: int, n_answered: int) -> list[str]:
+    """MITRE ATT&CK ids that channel i would be, were it command and control.
+
+    T1071 application layer protocol (.001 web, .004 DNS), T1573 encrypted channel, T1095 no application protocol seen,
+    T1571 a port that is not the protocol's own, T1008 fallback channels: silent addresses tried in turn.
+    """
+    port, proto, source = series.resp_port[i], series.proto[i], series.name_source[i]
+    ids = []
+    is_web = source in ("sni", "quic", "http", "proxy") or (proto == "tcp" and port in _WEB_PORTS)
+    if series.kind[i] == "query" or port in (53, 853):
+        ids.append("T1071.004")
+    elif is_web:
+        ids.append("T1071.001")
+    else:
+        ids.append("T1095")
+    if source in ("sni", "quic"):
+        ids.append("T1573")
+    if proto in ("tcp", "udp") and not series.via_proxy[i] and port not in _STANDARD_PORTS and port != 0:
+        ids.append("T1571")
+    if n_answered == 0 and len(series.dest_ips[i]) > 1:
+        ids.append("T1008")
+    return ids

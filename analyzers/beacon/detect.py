@@ -1,0 +1,109 @@
+"""The beacon analyzer: channels in, findings out. Which machine keeps calling the same outside host by a clock?"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzers.beacon.context import contacts, infrastructure_label, outside_mask, techniques
+from analyzers.beacon.groups import merge_groups, same_address_groups
+from analyzers.beacon.measure import measure_channels
+from analyzers.beacon.reasons import explain, explain_answers, explain_contacts, jitter_frac
+from analyzers.beacon.score import REPORT_FROM, common_cost, score_channels
+from analyzers.finding import Finding, by_score, severity_of
+from analyzers.series import Series
+from sensor.site import Site
+
+GROUP_GAIN = 0.05
+"""How much better a merged group has to score than its best member to be told instead of its members."""
+
+MAX_NAMES_TOLD = 5
+
+
+def score_beacons(series: Series, site: Site) -> list[Finding]:
+    """Findings for the channels that look like a beacon to the outside, the highest score first.
+
+    Every channel with at least REPORT_FROM is in it, at most once: alone, or in a group of names on one address.
+    The same series gives the same list; the order of its channels does not matter.
+
+    Raises: ValueError when the series contradicts itself (see Series.check)
+    """
+    scored = _Scored(series, site)
+    replaced: set[int] = set()
+    findings = []
+    groups = same_address_groups(series)
+    if groups:
+        merged = _Scored(merge_groups(series, groups), site, n_hosts=scored.n_hosts)
+        for g, group in enumerate(groups):
+            best_member = np.nanmax(np.append(scored.score[group], 0.0))
+            if merged.score[g] >= max(REPORT_FROM, best_member + GROUP_GAIN):
+                findings.append(merged.finding(g, _names(series, group)))
+                replaced.update(group)
+    findings += [
+        scored.finding(int(i)) for i in np.flatnonzero(scored.score >= REPORT_FROM) if int(i) not in replaced
+    ]
+    return sorted(findings, key=by_score)
+
+
+class _Scored:
+    """A series with its statistics and scores; NaN where a channel is not judged."""
+
+    def __init__(self, series: Series, site: Site, n_hosts: int | None = None) -> None:
+        self.series = series
+        self.site = site
+        self.stats = measure_channels(series)
+        self.n_hosts = n_hosts if n_hosts is not None else _count_hosts(series, site)
+        self.n_contacting = contacts(series.orig_ip, series.dest)
+        self.cost = common_cost(self.n_contacting, self.n_hosts)
+        score = np.maximum(score_channels(self.stats) - self.cost, 0.0)
+        self.score: NDArray[np.float64] = np.where(outside_mask(series, site), score, np.nan)
+
+    def finding(self, i: int, names: str = "") -> Finding:
+        """Channel i as a finding; `names` tells what a group was merged from."""
+        series, row = self.series, self.stats[i]
+        label = infrastructure_label(series.proto[i], series.resp_port[i])
+        begin, end = series.off[i], series.off[i + 1]
+        score = float(self.score[i])
+        return Finding(
+            analyzer="beacon",
+            orig_ip=series.orig_ip[i],
+            dest=series.dest[i],
+            dest_ips=tuple(series.dest_ips[i]),
+            resp_port=int(series.resp_port[i]),
+            proto=series.proto[i],
+            score=round(score, 4),
+            severity=severity_of(score, at_most="low" if label else "high"),
+            first_ts=int(series.ts_ns[begin]),
+            last_ts=int(series.ts_ns[end - 1]),
+            events=int(end - begin),
+            interval_s=round(float(row["interval_s"]), 6),
+            jitter_frac=round(jitter_frac(row), 4),
+            via_proxy=series.via_proxy[i],
+            reasons=[
+                *explain(row),
+                *explain_answers(row),
+                *([names] if names else []),
+                *([f"this looks like {label}; the severity is lowered"] if label else []),
+                *self._surroundings(i),
+            ],
+            techniques=techniques(series, i, int(row["n_answered"])),
+        )
+
+    def _surroundings(self, i: int) -> list[str]:
+        series = self.series
+        sentences = explain_contacts(int(self.n_contacting[i]), self.n_hosts, float(self.cost[i]))
+        if series.via_proxy[i]:
+            sentences.append(f"asked of the proxy {series.via_proxy[i]}")
+        if series.kind[i] == "exchange":
+            sentences.append("the beats are exchanges inside long connections")
+        if not self.site.is_internal(series.orig_ip[i]):
+            sentences.append(f"{series.orig_ip[i]} is not in the internal networks: name them if it is one of yours")
+        return sentences
+
+
+def _count_hosts(series: Series, site: Site) -> int:
+    return sum(site.is_internal(address) for address in set(series.orig_ip))
+
+
+def _names(series: Series, group: list[int]) -> str:
+    names = sorted({series.dest[i] for i in group})
+    more = f" and {len(names) - MAX_NAMES_TOLD:,} more" if len(names) > MAX_NAMES_TOLD else ""
+    return f"{len(names):,} names of one address taken together: {', '.join(names[:MAX_NAMES_TOLD])}{more}"

@@ -1,0 +1,93 @@
+"""The statistics of a channel as plain sentences with their numbers, the most telling first.
+
+Names inside a sentence come from the network as they are: whoever prints them escapes them.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from analyzers.beacon.measure import MIN_BEATS, RESOLUTION_S
+from analyzers.beacon.score import FULL_BEATS, MIN_HOSTS, ceiling
+from analyzers.text import count, duration, interval, percent, size
+
+WIDE_JITTER_RATIO = 2.6
+"""Above this ratio of longest to shortest gap, loops paced by work look the same."""
+
+
+def jitter_frac(row: Any) -> float:
+    """Half the spread of the middle 90 % of the beats as a share of the beat. row : STATS"""
+    return float((row["high_s"] - row["low_s"]) / (2 * row["interval_s"])) if row["interval_s"] > 0 else 0.0
+
+
+def explain(row: Any) -> list[str]:
+    """What the timing and the sizes of one channel show. row : STATS"""
+    n_beats = int(row["n_beats"])
+    if n_beats < MIN_BEATS:
+        return [f"{count(n_beats, 'beat')}: too few to judge regularity, which takes {MIN_BEATS}"]
+    if row["n_window"] == 0:
+        return [f"{count(n_beats, 'beat')}, whose gaps are no more alike than chance makes them"]
+    sentences = [_beat(row), _chance(row), *_sizes(row), *_limits(row)]
+    if row["n_events"] > n_beats:
+        pause = duration(max(row["burst_gap_s"], RESOLUTION_S))
+        sentences.append(f"{count(int(row['n_events']), 'event')} make the {n_beats:,} beats: less than {pause} apart is one")
+    if row["n_stretches"] > 1:
+        sentences.append(f"{count(int(row['n_stretches']), 'stretch', 'stretches')} with long pauses between (host off or out of hours)")
+    return sentences
+
+
+def explain_answers(row: Any) -> list[str]:
+    """Whether anybody answered. row : STATS"""
+    n_events, n_answered = int(row["n_events"]), int(row["n_answered"])
+    if n_answered == 0:
+        return [f"none of {count(n_events, 'attempt')} was answered: the destination is blocked or gone, and still tried"]
+    if n_answered < 0.5 * n_events:
+        return [f"only {n_answered:,} of {n_events:,} were answered"]
+    return []
+
+
+def explain_contacts(n_contacting: int, n_hosts: int, cost: float) -> list[str]:
+    """How many of one's own hosts go to the destination, where there are enough of them to tell."""
+    if n_hosts < MIN_HOSTS:
+        return []
+    if n_contacting == 1:
+        return [f"no other of the {n_hosts:,} hosts seen contacts this destination"]
+    lowered = f", which lowers the score by {cost:.2f}" if cost > 0 else ""
+    return [f"{n_contacting:,} of the {n_hosts:,} hosts seen contact this destination{lowered}"]
+
+
+def _beat(row: Any) -> str:
+    kept, gaps = int(row["n_window"] + row["n_multiple"]), int(row["n_beats"]) - 1
+    sentence = (
+        f"{count(int(row['n_beats']), 'beat')}, one every {interval(row['interval_s'])} "
+        f"(jitter {percent(jitter_frac(row))}) for {duration(row['span_s'])}"
+    )
+    if kept < gaps:
+        sentence += f"; {kept:,} of {gaps:,} gaps keep it"
+    if row["n_missed"] > 0:
+        sentence += f"; {count(int(row['n_missed']), 'beat')} missed"
+    return sentence
+
+
+def _chance(row: Any) -> str:
+    gaps = int(row["n_beats"]) - 1
+    return (
+        f"{percent(row['n_window'] / gaps)} of the gaps lie within a factor {row['ratio']:.2f} of each other, "
+        f"where chance would put at most {percent(row['chance_share'])}"
+    )
+
+
+def _sizes(row: Any) -> list[str]:
+    if row["n_sized"] == 0:
+        return []
+    return [f"request sizes {size(int(row['same_size_bytes']))} in {int(row['n_same_size']):,} of {int(row['n_sized']):,}"]
+
+
+def _limits(row: Any) -> list[str]:
+    sentences = []
+    if row["n_beats"] < FULL_BEATS:
+        most = float(ceiling(np.array([row["n_beats"]]))[0])
+        sentences.append(f"only {int(row['n_beats'])} beats: the score cannot pass {most:.2f} before there are {FULL_BEATS}")
+    if row["ratio"] > WIDE_JITTER_RATIO:
+        sentences.append("the jitter is wide: a program paced by its work, not by a timer, can look like this")
+    return sentences

@@ -1,0 +1,147 @@
+"""Tunnel headers: from the header behind IP or UDP to the packet inside.
+
+Each kernel gives (tunnel, layer, ethertype, position): what begins inside and where, tunnel 0 when nothing does. Whether
+the inside really is a packet is for its own decoding to find out.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sensor import constants as c
+from sensor.decode.link import ETHERTYPE_ETHERNET, LAYER_ETHERNET, LAYER_IP, LAYER_TYPED
+from sensor.decode.reads import be16, byte_at
+from sensor.jit import kernel
+
+_PORT_VXLAN = 4789
+_PORT_VXLAN_LINUX = 8472  # what Linux, flannel and Cilium used before the assignment
+_PORT_GENEVE = 6081
+_PORT_GRE = 4754
+_PORT_GTP = 2152
+_PORT_TEREDO = 3544
+_PORT_AYIYA = 5072
+
+_GRE_ERSPAN = 0x88BE  # types I and II
+_GRE_ERSPAN3 = 0x22EB
+_GRE_WCCP = 0x883E
+
+
+@kernel()
+def is_tunnel_port(src_port: int, dst_port: int) -> bool:
+    """Whether a UDP packet between these ports could be a tunnel's."""
+    if dst_port in (_PORT_VXLAN, _PORT_VXLAN_LINUX, _PORT_GENEVE, _PORT_GRE):
+        return True
+    return _either(src_port, dst_port, _PORT_GTP) or _either(src_port, dst_port, _PORT_TEREDO) or _either(
+        src_port, dst_port, _PORT_AYIYA
+    )
+
+
+@kernel()
+def _either(src_port: int, dst_port: int, port: int) -> bool:
+    return src_port == port or dst_port == port
+
+
+@kernel()
+def enter_udp_tunnel(
+    frames: NDArray[np.uint8], src_port: int, dst_port: int, pos: int, end: int, wire_end: int
+) -> tuple[int, int, int, int]:
+    """What a UDP payload carries, judged by port and header."""
+    have = end - pos
+    if have < 8:
+        return c.TUNNEL_NONE, 0, 0, pos
+    if dst_port in (_PORT_VXLAN, _PORT_VXLAN_LINUX):
+        if byte_at(frames, pos) & 0x08:  # RFC 7348 section 5: the VNI is valid
+            return c.TUNNEL_VXLAN, LAYER_ETHERNET, 0, pos + 8
+    elif dst_port == _PORT_GENEVE:
+        if byte_at(frames, pos) >> 6 == 0:  # RFC 8926 section 3.4: version 0, options in words of 4 bytes
+            return c.TUNNEL_GENEVE, LAYER_TYPED, be16(frames, pos + 2), pos + 8 + (byte_at(frames, pos) & 0x3F) * 4
+    elif dst_port == _PORT_GRE:
+        return enter_gre(frames, pos, end)
+    elif _either(src_port, dst_port, _PORT_GTP):
+        return _enter_gtp(frames, pos, end)
+    elif _either(src_port, dst_port, _PORT_TEREDO):
+        return _enter_teredo(frames, pos, end, wire_end)
+    elif _either(src_port, dst_port, _PORT_AYIYA):
+        # draft-massar-v6ops-ayiya-02 section 3: identity of 2^n bytes, signature in words; opcode 1 carries a packet
+        header_bytes = 8 + (1 << (byte_at(frames, pos) >> 4)) + (byte_at(frames, pos + 1) >> 4) * 4
+        if byte_at(frames, pos + 2) & 15 == 1 and byte_at(frames, pos + 3) in (c.PROTO_IPIP, c.PROTO_IPV6):
+            return c.TUNNEL_AYIYA, LAYER_IP, 0, pos + header_bytes
+    return c.TUNNEL_NONE, 0, 0, pos
+
+
+@kernel()
+def enter_gre(frames: NDArray[np.uint8], pos: int, end: int) -> tuple[int, int, int, int]:
+    """GRE version 0 (RFC 2784, 2890; routing of RFC 1701) and PPTP's version 1 (RFC 2637 section 4.1)."""
+    if end - pos < 4:
+        return c.TUNNEL_NONE, 0, 0, pos
+    flags, protocol = be16(frames, pos), be16(frames, pos + 2)
+    version = flags & 7
+    if version > 1:
+        return c.TUNNEL_NONE, 0, 0, pos
+    has_routing, has_sequence = flags & 0x4000, flags & 0x1000
+    if version == 1 and not has_sequence:  # an acknowledgement alone
+        return c.TUNNEL_NONE, 0, 0, pos
+    pos += 4
+    if flags & 0xC000:  # checksum and offset stand together when either is needed
+        pos += 4
+    if flags & 0x2000:
+        pos += 4
+    if has_sequence:
+        pos += 4
+    if version == 1 and flags & 0x0080:
+        pos += 4
+    while has_routing:  # source route entries until one of length and family 0
+        if end - pos < 4:
+            return c.TUNNEL_NONE, 0, 0, pos
+        family, entry_bytes = be16(frames, pos), byte_at(frames, pos + 3)
+        pos += 4 + entry_bytes
+        if family == 0 and entry_bytes == 0:
+            has_routing = 0
+    if end - pos < 12:  # no IP header and no ERSPAN header is shorter
+        return c.TUNNEL_NONE, 0, 0, pos
+    if protocol == _GRE_ERSPAN:  # draft-foschiano-erspan-03: type I has neither sequence number nor header
+        return c.TUNNEL_ERSPAN, LAYER_ETHERNET, 0, pos + (8 if has_sequence else 0)
+    if protocol == _GRE_ERSPAN3:
+        platform_bytes = 8 if byte_at(frames, pos + 11) & 1 else 0
+        return c.TUNNEL_ERSPAN, LAYER_ETHERNET, 0, pos + 12 + platform_bytes
+    if protocol == _GRE_WCCP:  # WCCP 2 puts a redirect header of 4 bytes before the packet, WCCP 1 does not
+        return c.TUNNEL_GRE, LAYER_IP, 0, pos if byte_at(frames, pos) >> 4 == 4 else pos + 4
+    if protocol == ETHERTYPE_ETHERNET:
+        return c.TUNNEL_GRE, LAYER_ETHERNET, 0, pos
+    return c.TUNNEL_GRE, LAYER_TYPED, protocol, pos
+
+
+@kernel()
+def _enter_gtp(frames: NDArray[np.uint8], pos: int, end: int) -> tuple[int, int, int, int]:
+    """GTP-U version 1 (3GPP TS 29.281 section 5): a T-PDU behind optional fields and extension headers."""
+    flags = byte_at(frames, pos)
+    if flags & 0xF0 != 0x30 or byte_at(frames, pos + 1) != 255:
+        return c.TUNNEL_NONE, 0, 0, pos
+    pos += 8
+    if flags & 0x07:
+        if end - pos < 4:
+            return c.TUNNEL_NONE, 0, 0, pos
+        extension = byte_at(frames, pos + 3) if flags & 0x04 else 0
+        pos += 4
+        while extension != 0:
+            if end - pos < 4:
+                return c.TUNNEL_NONE, 0, 0, pos
+            extension_bytes = byte_at(frames, pos) * 4
+            if extension_bytes == 0 or end - pos < extension_bytes:
+                return c.TUNNEL_NONE, 0, 0, pos
+            pos += extension_bytes
+            extension = byte_at(frames, pos - 1)
+    return c.TUNNEL_GTP, LAYER_IP, 0, pos
+
+
+@kernel()
+def _enter_teredo(frames: NDArray[np.uint8], pos: int, end: int, wire_end: int) -> tuple[int, int, int, int]:
+    """Teredo (RFC 4380 section 5.1.1): authentication and origin indication, then an IPv6 packet that fits."""
+    if be16(frames, pos) == 1:
+        if end - pos < 13:
+            return c.TUNNEL_NONE, 0, 0, pos
+        pos += 13 + byte_at(frames, pos + 2) + byte_at(frames, pos + 3)
+    if end - pos >= 8 and be16(frames, pos) == 0:
+        pos += 8
+    if end - pos < 40 or byte_at(frames, pos) >> 4 != 6 or be16(frames, pos + 4) + 40 > wire_end - pos:
+        return c.TUNNEL_NONE, 0, 0, pos
+    return c.TUNNEL_TEREDO, LAYER_IP, 0, pos

@@ -1,0 +1,185 @@
+"""Rows to columns: what the lake keeps of finished flows, events and DNS rows.
+
+In: rows of one buffer and the text pool their numbers refer to. Out: columns by their contract names (DESIGN section
+4). Texts become dictionary words; nothing is decoded on the way.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sensor.constants import TUNNEL_NAMES
+from sensor.flows.pool import Pool
+from sensor.flows.rows import CONN_STATES, END_NAMES, KIND_NAMES, SOURCE_NAMES
+from sensor.jit import kernel
+from sensor.protocols.apps import APP_NAMES
+from sensor.protocols.community_id import COMMUNITY_ID_BYTES, community_ids
+from sensor.protocols.dns import qtype_name, rcode_name
+from sensor.store.columnar import Column, bools, coded, floats, ints, text
+
+UID_BYTES = 18
+_ALPHABET = np.frombuffer(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", np.uint8)
+_PROTO_NAMES = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmp", 132: "sctp"}
+
+
+@kernel()
+def _uids(hi, lo, out):
+    """Zeek-like names of flows: C and 17 base-62 digits of 128 bits. out : uint8[n, UID_BYTES]"""
+    base = np.uint64(62)
+    for i in range(hi.shape[0]):
+        out[i, 0] = 67
+        rest = hi[i]
+        for j in range(1, 10):
+            out[i, j] = _ALPHABET[np.int64(rest % base)]
+            rest //= base
+        rest = lo[i]
+        for j in range(10, UID_BYTES):
+            out[i, j] = _ALPHABET[np.int64(rest % base)]
+            rest //= base
+
+
+@kernel()
+def _words(numbers, marks, codes, used):
+    """Codes from 0 for pool numbers in order of appearance; return how many. marks : int32[pool], zeros, left so."""
+    n = 0
+    for i in range(numbers.shape[0]):
+        number = numbers[i]
+        if marks[number] == 0:
+            used[n] = number
+            n += 1
+            marks[number] = n
+        codes[i] = marks[number] - 1
+    for i in range(n):
+        marks[used[i]] = 0
+    return n
+
+
+@kernel()
+def _cut(pool_text, pool_off, used, offsets, data):
+    """Copy the used words of a pool end to end. offsets : int64[len(used) + 1], filled in before"""
+    for i in range(used.shape[0]):
+        start = pool_off[used[i]]
+        for j in range(offsets[i + 1] - offsets[i]):
+            data[offsets[i] + j] = pool_text[start + j]
+
+
+class Columns:
+    """Makes the columns of one capture; `source` is its file or interface name."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._marks = np.zeros(0, np.int32)
+
+    def _pooled(self, name: str, numbers: NDArray[np.uint32], pool: Pool) -> Column:
+        if len(self._marks) < len(pool.off):
+            self._marks = np.zeros(len(pool.off), np.int32)
+        codes = np.empty(len(numbers), np.int32)
+        used = np.empty(min(len(numbers), len(pool.off)), np.int64)
+        used = used[: _words(numbers, self._marks, codes, used)]
+        offsets = np.zeros(len(used) + 1, np.int64)
+        np.cumsum(pool.off[used + 1] - pool.off[used], out=offsets[1:])
+        data = np.empty(int(offsets[-1]), np.uint8)
+        _cut(pool.text, pool.off, used, offsets, data)
+        return coded(name, codes, offsets, data)
+
+    def _constant(self, name: str, word: str, n: int) -> Column:
+        return _named(name, np.zeros(n, np.int32), (word,))
+
+    def flows(self, rows: NDArray[np.void], pool: Pool) -> list[Column]:
+        """Columns of the flow table. rows : FLOW_OUT[n]"""
+        n = len(rows)
+        ids = np.empty((n, COMMUNITY_ID_BYTES), np.uint8)
+        community_ids(
+            *(np.ascontiguousarray(rows[f]) for f in ("orig_hi", "orig_lo", "resp_hi", "resp_lo")),
+            *(np.ascontiguousarray(rows[f]) for f in ("orig_port", "resp_port", "proto")),
+            ids,
+        )
+        return [
+            _uid_column(rows),
+            text("community_id", np.arange(n + 1, dtype=np.int64) * COMMUNITY_ID_BYTES, ids.ravel()),
+            ints("first_ts", rows["first_ts"]),
+            ints("last_ts", rows["last_ts"]),
+            floats("duration_s", (rows["last_ts"] - rows["first_ts"]) * 1e-9),
+            _protos(rows),
+            self._pooled("orig_ip", rows["orig_ip_id"], pool),
+            ints("orig_port", rows["orig_port"]),
+            self._pooled("resp_ip", rows["resp_ip_id"], pool),
+            ints("resp_port", rows["resp_port"]),
+            ints("vlan_id", rows["vlan_id"]),
+            self._pooled("name", rows["name_id"], pool),
+            _named("name_source", rows["name_source"], SOURCE_NAMES),
+            _named("app", rows["app"], APP_NAMES),
+            self._pooled("via_proxy", rows["proxy_id"], pool),
+            self._constant("ja3", "", n),
+            self._constant("ja4", "", n),
+            self._pooled("user_agent", rows["agent_id"], pool),
+            _named("conn_state", rows["conn_state"], CONN_STATES),
+            self._pooled("history", rows["history_id"], pool),
+            *(ints(f, rows[f]) for f in ("orig_pkts", "resp_pkts", "orig_bytes", "resp_bytes")),
+            *(ints(f, rows[f]) for f in ("orig_ip_bytes", "resp_ip_bytes")),
+            _named("end_reason", rows["end_reason"], END_NAMES),
+            _named("tunnel", rows["tunnel"], TUNNEL_NAMES),
+            self._constant("source", self._source, n),
+        ]
+
+    def events(self, rows: NDArray[np.void], pool: Pool) -> list[Column]:
+        """Columns of the event table. rows : EVENT_OUT[n]"""
+        n = len(rows)
+        return [
+            ints("ts", rows["ts"]),
+            _uid_column(rows),
+            self._pooled("orig_ip", rows["orig_ip_id"], pool),
+            self._pooled("resp_ip", rows["resp_ip_id"], pool),
+            ints("resp_port", rows["resp_port"]),
+            _protos(rows),
+            self._pooled("dest", rows["dest_id"], pool),
+            _named("name_source", rows["name_source"], SOURCE_NAMES),
+            _named("kind", rows["kind"], KIND_NAMES),
+            ints("orig_bytes", rows["orig_bytes"]),
+            ints("resp_bytes", rows["resp_bytes"]),
+            floats("duration_s", rows["duration_ns"] * 1e-9),
+            self._pooled("via_proxy", rows["proxy_id"], pool),
+            bools("answered", rows["answered"]),
+            self._pooled("method", rows["method_id"], pool),
+            self._pooled("uri", rows["uri_id"], pool),
+            self._pooled("user_agent", rows["agent_id"], pool),
+            self._constant("ja4", "", n),
+            self._constant("source", self._source, n),
+        ]
+
+    def dns(self, rows: NDArray[np.void], pool: Pool) -> list[Column]:
+        """Columns of the DNS table. rows : DNS_OUT[n]"""
+        kinds, kind_codes = np.unique(rows["qtype"], return_inverse=True)
+        rcodes, rcode_codes = np.unique(rows["rcode"], return_inverse=True)
+        return [
+            ints("ts", rows["ts"]),
+            self._pooled("orig_ip", rows["orig_ip_id"], pool),
+            self._pooled("resp_ip", rows["resp_ip_id"], pool),
+            self._pooled("qname", rows["qname_id"], pool),
+            _named("qtype", kind_codes, tuple(qtype_name(int(k)) for k in kinds)),
+            _named("rcode", rcode_codes, tuple(rcode_name(int(r)) if r >= 0 else "" for r in rcodes)),
+            self._pooled("answers", rows["answers_id"], pool),
+            ints("ttl", rows["ttl"].astype(np.int64)),
+            self._constant("source", self._source, len(rows)),
+        ]
+
+
+def _named(name: str, codes: NDArray[np.integer], words: tuple[str, ...]) -> Column:
+    """A column whose codes stand for fixed words."""
+    encoded = [word.encode() for word in words]
+    offsets = np.zeros(len(words) + 1, np.int64)
+    np.cumsum([len(word) for word in encoded], out=offsets[1:])
+    return coded(name, codes.astype(np.int32), offsets, np.frombuffer(b"".join(encoded), np.uint8))
+
+
+def _protos(rows: NDArray[np.void]) -> Column:
+    """Names of IP protocols; those without a name of their own by number."""
+    present = np.unique(rows["proto"])
+    place = np.zeros(256, np.int32)
+    place[present] = np.arange(len(present))
+    return _named("proto", place[rows["proto"]], tuple(_PROTO_NAMES.get(int(p), f"ip-{p}") for p in present))
+
+
+def _uid_column(rows: NDArray[np.void]) -> Column:
+    uids = np.empty((len(rows), UID_BYTES), np.uint8)
+    _uids(np.ascontiguousarray(rows["uid_hi"]), np.ascontiguousarray(rows["uid_lo"]), uids)
+    return text("uid", np.arange(len(rows) + 1, dtype=np.int64) * UID_BYTES, uids.ravel())

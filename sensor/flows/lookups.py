@@ -1,0 +1,127 @@
+"""DNS questions and answers seen in flows to port 53: rows for the lake, and what addresses are called.
+
+A question opens a row; the answer with its transaction id closes it. The same question sent again while the row is
+open (a resolver library's retry) is the same row.
+"""
+
+from collections import namedtuple
+
+import numpy as np
+
+from sensor.constants import PROTO_TCP
+from sensor.flows.hashing import hash_words
+from sensor.flows.names import remember
+from sensor.flows.out import N_DNS, bucket_of, ip_id
+from sensor.flows.pool import intern
+from sensor.jit import kernel
+from sensor.protocols.apps import APP_DNS
+from sensor.protocols.dns import (
+    DNS_QUERY,
+    DNS_RESPONSE,
+    INFO_ADDRESSES,
+    INFO_ANSWERS_LEN,
+    INFO_QNAME_LEN,
+    INFO_QTYPE,
+    INFO_RCODE,
+    INFO_TTL,
+    INFO_TXID,
+    parse_message,
+)
+
+Scratch = namedtuple("Scratch", "spans qname answers addresses info pending")
+"""Work space of the parsers: spans int32[], qname and answers uint8[], addresses uint64[n, 2], info int64[]
+pending : int32[power of two], DNS row + 1 by hash of its key; 0 none
+"""
+_TCP_LENGTH_BYTES = 2  # RFC 1035 section 4.2.2
+
+
+def new_scratch() -> Scratch:
+    """Work space for one tracker."""
+    return Scratch(
+        np.zeros(16, np.int32),
+        np.zeros(1024, np.uint8),
+        np.zeros(1024, np.uint8),
+        np.zeros((32, 2), np.uint64),
+        np.zeros(16, np.int64),
+        np.zeros(1 << 16, np.int32),
+    )
+
+
+@kernel()
+def open_row(out, scratch, key):
+    """Index of the open DNS row with this key, or -1."""
+    place = scratch.pending[np.int64(key & np.uint64(scratch.pending.shape[0] - 1))]
+    row = np.int64(place) - 1
+    if row < 0 or row >= out.n[N_DNS] or out.dns[row]["key"] != key or not out.dns[row]["is_open"]:
+        return np.int64(-1)
+    return row
+
+
+@kernel()
+def _new_row(f, p, out, pool, key, scratch):
+    row = out.n[N_DNS]
+    out.n[N_DNS] += 1
+    q = out.dns[row]
+    q["ts"] = p["ts_ns"]
+    q["uid_hi"] = f["uid_hi"]
+    q["uid_lo"] = f["uid_lo"]
+    q["duration_ns"] = 0
+    q["key"] = key
+    q["orig_bytes"] = 0
+    q["resp_bytes"] = 0
+    q["orig_ip_id"] = ip_id(out, pool, f["orig_hi"], f["orig_lo"])
+    q["resp_ip_id"] = ip_id(out, pool, f["resp_hi"], f["resp_lo"])
+    q["qname_id"] = intern(pool, scratch.qname, 0, scratch.info[INFO_QNAME_LEN])
+    q["answers_id"] = 0
+    q["ttl"] = -1
+    q["resp_port"] = np.uint16(f["key_port"] & np.uint32(0xFFFF))
+    q["qtype"] = np.uint16(scratch.info[INFO_QTYPE])
+    q["rcode"] = -1
+    q["proto"] = f["proto"]
+    q["bucket"] = bucket_of(f["orig_hi"], f["orig_lo"])
+    q["has_query"] = 0
+    q["is_open"] = 0
+    return row
+
+
+@kernel()
+def take_dns(f, d, p, frames, pos, end, cache, pool, out, secret, scratch):
+    """Read one payload of side d as DNS; nothing happens when it is none."""
+    if p["proto"] == PROTO_TCP:
+        if end - pos < _TCP_LENGTH_BYTES:
+            return
+        pos += _TCP_LENGTH_BYTES
+    info = scratch.info
+    status = parse_message(frames, pos, end, scratch.qname, scratch.answers, scratch.addresses, info)
+    if status != DNS_QUERY and status != DNS_RESPONSE:
+        return
+    f["app"] = APP_DNS
+    word = np.uint64(info[INFO_TXID]) << np.uint64(16) | np.uint64(info[INFO_QTYPE])
+    key = hash_words(secret[0], secret[1], f["uid_hi"], f["uid_lo"], word, np.uint64(0), np.uint64(2))
+    row = open_row(out, scratch, key)
+    if status == DNS_QUERY:
+        f["is_query"] = 1  # its queries are its events
+        f["event_open"] = 0
+        if d == 0 and row < 0:
+            row = _new_row(f, p, out, pool, key, scratch)
+            out.dns[row]["has_query"] = 1
+            out.dns[row]["is_open"] = 1
+            out.dns[row]["orig_bytes"] = np.uint32(p["payload_len"])
+            scratch.pending[np.int64(key & np.uint64(scratch.pending.shape[0] - 1))] = np.int32(row + 1)
+        return
+    if row < 0:
+        row = _new_row(f, p, out, pool, key, scratch)
+        f["event_open"] = 0
+    q = out.dns[row]
+    q["is_open"] = 0
+    q["duration_ns"] = max(np.int64(0), p["ts_ns"] - q["ts"])
+    q["resp_bytes"] = np.uint32(p["payload_len"])
+    q["rcode"] = np.int16(info[INFO_RCODE])
+    q["answers_id"] = intern(pool, scratch.answers, 0, info[INFO_ANSWERS_LEN])
+    q["ttl"] = np.int32(min(max(info[INFO_TTL], np.int64(-1)), np.int64(0x7FFFFFFF)))
+    if not q["qname_id"]:
+        return
+    for i in range(info[INFO_ADDRESSES]):
+        hi, lo = scratch.addresses[i, 0], scratch.addresses[i, 1]
+        remember(cache, secret, f["orig_hi"], f["orig_lo"], hi, lo, q["qname_id"], p["ts_ns"], info[INFO_TTL])
+        remember(cache, secret, np.uint64(0), np.uint64(0), hi, lo, q["qname_id"], p["ts_ns"], info[INFO_TTL])

@@ -1,0 +1,133 @@
+"""Which name a flow's destination goes by: from its own payload, else from what the client last resolved.
+
+Trust rises in the order of SOURCE_*: an address a client resolved, an HTTP Host, a TLS server name, a host asked of a
+proxy. A later, better name replaces a weaker one; the first of its kind stays.
+"""
+
+from collections import namedtuple
+
+import numpy as np
+
+from sensor.flows.hashing import hash_words
+from sensor.flows.out import close_event, endpoint_id, open_event
+from sensor.flows.pool import intern
+from sensor.flows.rows import KIND_REQUEST, SOURCE_HTTP, SOURCE_PROXY, SOURCE_SNI
+from sensor.jit import kernel
+from sensor.protocols.apps import APP_HTTP, APP_TLS, identify
+from sensor.protocols.http import (
+    HTTP_REQUEST,
+    HTTP_REQUEST_CUT,
+    SPAN_AGENT,
+    SPAN_HOST,
+    SPAN_IS_PROXY,
+    SPAN_METHOD,
+    SPAN_URI,
+    parse_request,
+)
+from sensor.protocols.tls import HELLO_SNI, find_sni
+
+LOOKS = 4  # payload packets of a side that are searched before a flow stays nameless
+_TTL_FLOOR_NS = 3600 * 10**9  # clients and their applications hold on to addresses longer than the TTL says
+
+Cache = namedtuple("Cache", "code name expiry")
+"""Names by (client, address), four places a set, the one that expires first is replaced.
+
+code : uint64[n], keyed hash of both addresses, 0 free; name : uint32[n], pool number; expiry : int64[n], packet time ns
+"""
+_WAYS = 4
+
+
+def new_cache(n: int) -> Cache:
+    """A cache for `n` (a power of two) names."""
+    return Cache(np.zeros(n, np.uint64), np.zeros(n, np.uint32), np.zeros(n, np.int64))
+
+
+@kernel()
+def _set_of(cache, code):
+    return np.int64(code & np.uint64(cache.code.shape[0] // _WAYS - 1)) * _WAYS
+
+
+@kernel()
+def remember(cache, key, client_hi, client_lo, hi, lo, name, ts, ttl_s):
+    """Note that `client` was told that (hi, lo) is `name`; client 0, 0 stands for anyone."""
+    code = hash_words(key[0], key[1], client_hi, client_lo, hi, lo, np.uint64(1))
+    start = _set_of(cache, code)
+    place = start
+    for i in range(start, start + _WAYS):
+        if cache.code[i] == code:
+            place = i
+            break
+        if cache.expiry[i] < cache.expiry[place]:
+            place = i
+    cache.code[place] = code
+    cache.name[place] = name
+    cache.expiry[place] = ts + max(_TTL_FLOOR_NS, np.int64(ttl_s) * 1_000_000_000)
+
+
+@kernel()
+def recall(cache, key, client_hi, client_lo, hi, lo, ts):
+    """The name last given to `client` for an address, else to anyone; 0 when none is known or it has aged."""
+    for anyone in range(2):
+        c_hi = np.uint64(0) if anyone else client_hi
+        c_lo = np.uint64(0) if anyone else client_lo
+        code = hash_words(key[0], key[1], c_hi, c_lo, hi, lo, np.uint64(1))
+        start = _set_of(cache, code)
+        for i in range(start, start + _WAYS):
+            if cache.code[i] == code and cache.expiry[i] >= ts:
+                return cache.name[i]
+    return np.uint32(0)
+
+
+@kernel()
+def _give_name(f, name, source):
+    if name and source > f["name_source"]:
+        f["name_id"] = name
+        f["name_source"] = np.uint8(source)
+
+
+@kernel()
+def _take_request(f, out, pool, frames, spans, ts):
+    """An HTTP request begins an event of its own; the first one makes the connection's event a request."""
+    if f["event_open"] and (f["event_method_id"] or f["event_bytes"][0] > 0):
+        close_event(f, out, pool)
+    if not f["event_open"]:
+        open_event(f, ts, KIND_REQUEST)
+    f["event_kind"] = KIND_REQUEST
+    f["event_method_id"] = intern(pool, frames, np.int64(spans[SPAN_METHOD]), np.int64(spans[SPAN_METHOD + 1]))
+    f["event_uri_id"] = intern(pool, frames, np.int64(spans[SPAN_URI]), np.int64(spans[SPAN_URI + 1]))
+    agent = intern(pool, frames, np.int64(spans[SPAN_AGENT]), np.int64(spans[SPAN_AGENT + 1]))
+    f["event_agent_id"] = agent
+    if not f["agent_id"]:
+        f["agent_id"] = agent
+    host = intern(pool, frames, np.int64(spans[SPAN_HOST]), np.int64(spans[SPAN_HOST + 1]))
+    source = SOURCE_PROXY if spans[SPAN_IS_PROXY] else SOURCE_HTTP
+    if spans[SPAN_IS_PROXY] and not f["proxy_id"]:
+        f["proxy_id"] = endpoint_id(out, pool, f["resp_hi"], f["resp_lo"], f["key_port"] & np.uint32(0xFFFF))
+    if host:
+        f["event_dest_id"] = host
+        f["event_source"] = np.uint8(source)
+    _give_name(f, host, source)
+
+
+@kernel()
+def look(f, out, pool, frames, pos, end, d, ts, spans):
+    """Search one payload of side d, frames[pos:end], for the protocol and the names in it. spans : int32[], scratch."""
+    if d == 1:
+        if f["app"] == 0:
+            f["app"] = identify(frames, pos, end, False, f["proto"], np.int64(f["key_port"] & np.uint32(0xFFFF)))
+        return
+    if f["looked"] < LOOKS:
+        f["looked"] += 1
+        if f["app"] == 0:
+            f["app"] = identify(frames, pos, end, True, f["proto"], np.int64(f["key_port"] & np.uint32(0xFFFF)))
+        if f["name_source"] < SOURCE_SNI or f["proxy_id"]:
+            status, off, length = find_sni(frames, pos, end)
+            if status == HELLO_SNI:
+                f["app"] = APP_TLS if f["app"] == 0 else f["app"]
+                _give_name(f, intern(pool, frames, np.int64(off), np.int64(length)), SOURCE_SNI)
+    elif f["app"] != APP_HTTP:
+        return
+    status = parse_request(frames, pos, end, spans)
+    if status == HTTP_REQUEST or status == HTTP_REQUEST_CUT:
+        f["app"] = APP_HTTP
+        _take_request(f, out, pool, frames, spans, ts)

@@ -1,0 +1,209 @@
+"""What leaves the flow table: finished flows, events and DNS rows, written into fixed buffers.
+
+The driver drains a buffer before it can overflow; the kernels of this file only append.
+"""
+
+from collections import namedtuple
+
+import numpy as np
+
+from sensor.constants import PROTO_ICMP, PROTO_ICMP6, PROTO_TCP
+from sensor.flows import tcp
+from sensor.flows.hashing import hash_words
+from sensor.flows.pool import intern
+from sensor.flows.rows import (
+    DNS_OUT,
+    END_ACTIVE,
+    EVENT_OUT,
+    FLOW_OUT,
+    KIND_ATTEMPT,
+    KIND_CONNECTION,
+    SOURCE_NONE,
+    STATE_OTH,
+    STATE_REJ,
+    STATE_RSTOS0,
+    STATE_S0,
+    STATE_SF,
+    STATE_SH,
+    STATE_SHR,
+)
+from sensor.jit import kernel
+from sensor.protocols.text import format_ip
+
+BUCKETS = 16  # partitions of the lake by client
+
+Out = namedtuple("Out", "flows events dns n text")
+"""flows : FLOW_OUT[], events : EVENT_OUT[], dns : DNS_OUT[]
+n : int64[3], rows used of each
+text : uint8[64], scratch for one address text
+"""
+N_FLOWS, N_EVENTS, N_DNS = 0, 1, 2
+
+
+def new_out(n_rows: int) -> Out:
+    """Empty buffers of `n_rows` rows each."""
+    return Out(
+        np.zeros(n_rows, FLOW_OUT),
+        np.zeros(n_rows, EVENT_OUT),
+        np.zeros(n_rows, DNS_OUT),
+        np.zeros(3, np.int64),
+        np.zeros(64, np.uint8),
+    )
+
+
+@kernel()
+def bucket_of(hi, lo):
+    """Partition of a client address, 0 to BUCKETS - 1; the same on every machine and run."""
+    zero = np.uint64(0)
+    return np.uint8(hash_words(zero, zero, hi, lo, zero, zero, zero) & np.uint64(BUCKETS - 1))
+
+
+@kernel()
+def ip_id(out, pool, hi, lo):
+    """Number of an address's canonical text in the pool."""
+    n = format_ip(hi, lo, out.text)
+    return intern(pool, out.text, 0, n)
+
+
+@kernel()
+def endpoint_id(out, pool, hi, lo, port):
+    """Number of "address:port" (IPv6 in brackets) in the pool."""
+    text = out.text
+    n = np.int64(format_ip(hi, lo, text))
+    if hi != 0 or (lo >> np.uint64(32)) != np.uint64(0xFFFF):
+        for i in range(n, 0, -1):
+            text[i] = text[i - 1]
+        text[0] = 91
+        text[n + 1] = 93
+        n += 2
+    text[n] = 58
+    n += 1
+    digits = 1
+    rest = np.int64(port)
+    while rest >= 10:
+        rest //= 10
+        digits += 1
+    rest = np.int64(port)
+    for i in range(digits - 1, -1, -1):
+        text[n + i] = np.uint8(48 + rest % 10)
+        rest //= 10
+    return intern(pool, text, 0, n + digits)
+
+
+@kernel()
+def _state_of(f):
+    if f["proto"] == PROTO_TCP:
+        return tcp.conn_state(f)
+    if f["proto"] == PROTO_ICMP or f["proto"] == PROTO_ICMP6:
+        return STATE_OTH
+    if f["state"][0]:
+        return STATE_SF if f["state"][1] else STATE_S0
+    return STATE_SHR if f["state"][1] else STATE_OTH
+
+
+@kernel()
+def close_event(f, out, pool):
+    """Write the flow's open event, if there is one."""
+    if not f["event_open"]:
+        return
+    kind = np.int64(f["event_kind"])
+    if kind == KIND_CONNECTION and f["proto"] == PROTO_TCP and not f["event_answered"]:
+        state = _state_of(f)
+        if state == STATE_S0 or state == STATE_REJ or state == STATE_RSTOS0 or state == STATE_SH:
+            kind = np.int64(KIND_ATTEMPT)
+    e = out.events[out.n[N_EVENTS]]
+    out.n[N_EVENTS] += 1
+    e["ts"] = f["event_ts"]
+    e["uid_hi"] = f["uid_hi"]
+    e["uid_lo"] = f["uid_lo"]
+    e["duration_ns"] = max(np.int64(0), f["event_last_ts"] - f["event_ts"])
+    e["orig_bytes"] = f["event_bytes"][0]
+    e["resp_bytes"] = f["event_bytes"][1]
+    e["orig_ip_id"] = ip_id(out, pool, f["orig_hi"], f["orig_lo"])
+    e["resp_ip_id"] = ip_id(out, pool, f["resp_hi"], f["resp_lo"])
+    if f["event_dest_id"]:
+        e["dest_id"] = f["event_dest_id"]
+        e["name_source"] = f["event_source"]
+    elif f["name_id"]:
+        e["dest_id"] = f["name_id"]
+        e["name_source"] = f["name_source"]
+    else:
+        e["dest_id"] = e["resp_ip_id"]
+        e["name_source"] = SOURCE_NONE
+    e["proxy_id"] = f["proxy_id"]
+    e["method_id"] = f["event_method_id"]
+    e["uri_id"] = f["event_uri_id"]
+    e["agent_id"] = f["event_agent_id"]
+    e["resp_port"] = np.uint16(f["key_port"] & np.uint32(0xFFFF))
+    e["proto"] = f["proto"]
+    e["kind"] = np.uint8(kind)
+    e["answered"] = f["event_answered"]
+    e["bucket"] = bucket_of(f["orig_hi"], f["orig_lo"])
+    f["event_open"] = 0
+
+
+@kernel()
+def open_event(f, ts, kind):
+    """Start a new event of the flow at `ts`, ns. The one before must be closed."""
+    f["event_open"] = 1
+    f["event_ts"] = ts
+    f["event_last_ts"] = ts
+    f["event_bytes"][0] = 0
+    f["event_bytes"][1] = 0
+    f["event_dest_id"] = 0
+    f["event_uri_id"] = 0
+    f["event_agent_id"] = 0
+    f["event_method_id"] = 0
+    f["event_kind"] = np.uint8(kind)
+    f["event_answered"] = 0
+    f["event_source"] = 0
+
+
+@kernel()
+def report_flow(f, out, pool, reason):
+    """Write the part of a flow that was not reported yet; at its end also its open event."""
+    if reason != END_ACTIVE:
+        close_event(f, out, pool)
+    is_tcp = f["proto"] == PROTO_TCP
+    orig_bytes = tcp.size(f, 0) if is_tcp else f["payload_bytes"][0]
+    resp_bytes = tcp.size(f, 1) if is_tcp else f["payload_bytes"][1]
+    r = out.flows[out.n[N_FLOWS]]
+    out.n[N_FLOWS] += 1
+    r["uid_hi"] = f["uid_hi"]
+    r["uid_lo"] = f["uid_lo"]
+    r["orig_hi"] = f["orig_hi"]
+    r["orig_lo"] = f["orig_lo"]
+    r["resp_hi"] = f["resp_hi"]
+    r["resp_lo"] = f["resp_lo"]
+    r["first_ts"] = f["report_ts"]
+    r["last_ts"] = max(f["last_ts"], f["report_ts"])
+    r["orig_pkts"] = np.int64(f["pkts"][0]) - np.int64(f["reported_pkts"][0])
+    r["resp_pkts"] = np.int64(f["pkts"][1]) - np.int64(f["reported_pkts"][1])
+    r["orig_bytes"] = max(np.int64(0), orig_bytes - f["reported_bytes"][0])
+    r["resp_bytes"] = max(np.int64(0), resp_bytes - f["reported_bytes"][1])
+    r["orig_ip_bytes"] = f["ip_bytes"][0] - f["reported_ip_bytes"][0]
+    r["resp_ip_bytes"] = f["ip_bytes"][1] - f["reported_ip_bytes"][1]
+    r["orig_ip_id"] = ip_id(out, pool, f["orig_hi"], f["orig_lo"])
+    r["resp_ip_id"] = ip_id(out, pool, f["resp_hi"], f["resp_lo"])
+    r["name_id"] = f["name_id"]
+    r["agent_id"] = f["agent_id"]
+    r["proxy_id"] = f["proxy_id"]
+    r["history_id"] = intern(pool, f["history"], 0, np.int64(f["history_len"]))
+    r["orig_port"] = np.uint16(f["key_port"] >> np.uint32(16))
+    r["resp_port"] = np.uint16(f["key_port"] & np.uint32(0xFFFF))
+    r["vlan_id"] = f["vlan_id"]
+    r["proto"] = f["proto"]
+    r["app"] = f["app"]
+    r["name_source"] = f["name_source"]
+    r["conn_state"] = np.uint8(_state_of(f))
+    r["end_reason"] = np.uint8(reason)
+    r["tunnel"] = f["tunnel"]
+    r["bucket"] = bucket_of(f["orig_hi"], f["orig_lo"])
+    if reason == END_ACTIVE:
+        f["reported_pkts"][0] = f["pkts"][0]
+        f["reported_pkts"][1] = f["pkts"][1]
+        f["reported_bytes"][0] = orig_bytes
+        f["reported_bytes"][1] = resp_bytes
+        f["reported_ip_bytes"][0] = f["ip_bytes"][0]
+        f["reported_ip_bytes"][1] = f["ip_bytes"][1]
+        f["report_ts"] = f["last_ts"]

@@ -1,0 +1,98 @@
+"""The text pool: every name, request word and address text is kept once and named by a number.
+
+Rows carry numbers; the lake's dictionary pages are cut from the pool. Number 0 is the empty text. Memory is fixed:
+the driver compacts the pool when it is nearly full (`nearly_full`), and a text beyond the room left becomes number 0
+and is counted.
+"""
+
+from collections import namedtuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sensor.flows.hashing import hash_text
+from sensor.jit import kernel
+
+MAX_TEXT_BYTES = 1024  # longer names are cut here: bounded memory, and no real name is as long
+_COUNT, _USED, _LOST = 0, 1, 2
+
+Pool = namedtuple("Pool", "text off slots key meta")
+"""text : uint8[capacity], all texts end to end
+off : int64[n_max + 1], text i is text[off[i]:off[i + 1]]
+slots : uint64[power of two], hash table: upper half of the hash << 32 | number; 0 free
+key : uint64[2], secret of the hash
+meta : int64[3], texts, bytes used, texts lost for want of room
+"""
+
+
+def new_pool(n_texts: int, n_bytes: int, key: NDArray[np.uint64]) -> Pool:
+    """An empty pool for up to `n_texts` texts of `n_bytes` bytes together."""
+    slots = 1 << (2 * n_texts - 1).bit_length()
+    pool = Pool(
+        np.zeros(n_bytes, np.uint8),
+        np.zeros(n_texts + 1, np.int64),
+        np.zeros(slots, np.uint64),
+        key,
+        np.zeros(3, np.int64),
+    )
+    pool.meta[_COUNT] = 1  # the empty text
+    return pool
+
+
+@kernel()
+def nearly_full(pool):
+    """Whether less than an eighth of the pool's room is left."""
+    return pool.meta[_COUNT] * 8 > (pool.off.shape[0] - 1) * 7 or pool.meta[_USED] * 8 > pool.text.shape[0] * 7
+
+
+@kernel()
+def intern(pool, text, pos, length):
+    """The number of text[pos:pos + length], which is added when new; 0 when empty or when there is no room."""
+    length = min(length, MAX_TEXT_BYTES)
+    if length <= 0:
+        return np.uint32(0)
+    code = hash_text(pool.key[0], pool.key[1], text, pos, length)
+    tag = code & np.uint64(0xFFFFFFFF00000000)
+    mask = np.int64(pool.slots.shape[0] - 1)
+    slot = np.int64(code & np.uint64(mask))
+    while pool.slots[slot] != 0:
+        entry = pool.slots[slot]
+        if entry & np.uint64(0xFFFFFFFF00000000) == tag:
+            number = np.int64(entry & np.uint64(0xFFFFFFFF))
+            start = pool.off[number]
+            if pool.off[number + 1] - start == length:
+                same = True
+                for i in range(length):
+                    if pool.text[start + i] != text[pos + i]:
+                        same = False
+                        break
+                if same:
+                    return np.uint32(number)
+        slot = (slot + 1) & mask
+    number = pool.meta[_COUNT]
+    used = pool.meta[_USED]
+    if number + 1 >= pool.off.shape[0] or used + length > pool.text.shape[0]:
+        pool.meta[_LOST] += 1
+        return np.uint32(0)
+    for i in range(length):
+        pool.text[used + i] = text[pos + i]
+    pool.off[number + 1] = used + length
+    pool.meta[_COUNT] = number + 1
+    pool.meta[_USED] = used + length
+    pool.slots[slot] = tag | np.uint64(number)
+    return np.uint32(number)
+
+
+@kernel()
+def keep(pool, old, numbers):
+    """Re-intern texts of another pool into this one; `numbers` (uint32[n], of `old`) are replaced by the new ones."""
+    for i in range(numbers.shape[0]):
+        number = np.int64(numbers[i])
+        numbers[i] = intern(pool, old.text, old.off[number], old.off[number + 1] - old.off[number])
+
+
+def texts(pool: Pool) -> list[str]:
+    """All texts as strings (bytes that are no UTF-8 become U+FFFD), for tests and small uses."""
+    raw = pool.text.tobytes()
+    off = pool.off
+    return [raw[off[i] : off[i + 1]].decode("utf-8", "replace") for i in range(int(pool.meta[_COUNT]))]

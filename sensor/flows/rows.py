@@ -1,0 +1,184 @@
+"""Row layouts of the flow table and of what leaves it, one sentence and a unit for each field.
+
+`*_id` fields are entries of the text pool (sensor/flows/pool.py), 0 is the empty text.
+Fields stand in order of use and falling size: what every packet touches fills the first two cache lines.
+"""
+
+import numpy as np
+
+FLOW = np.dtype(
+    [
+        # --- key and clock: line 0 ---
+        ("orig_hi", np.uint64),  # originator address, upper half (see sensor/dtypes.py)
+        ("orig_lo", np.uint64),  # originator address, lower half
+        ("resp_hi", np.uint64),  # responder address, upper half
+        ("resp_lo", np.uint64),  # responder address, lower half
+        ("hash", np.uint64),  # keyed hash of the unordered key, to find the slot again
+        ("key_port", np.uint32),  # originator port << 16 | responder port (ICMP: type and Zeek's counterpart)
+        ("proto", np.uint8),  # IP protocol number
+        ("is_closed", np.uint8),  # 1: TCP is over, only late packets may follow
+        ("state", np.uint8, (2,)),  # TCP endpoint state, see sensor/flows/tcp.py; UDP, ICMP: 1 when it sent
+        ("last_ts", np.int64),  # newest packet that counts for the duration, ns
+        ("last_payload_ts", np.int64),  # newest payload either way, ns
+        # --- counters: lines 1 and 2 ---
+        ("ip_bytes", np.int64, (2,)),  # sum of IP total lengths, bytes
+        ("payload_bytes", np.int64, (2,)),  # payload that was new (TCP: by sequence number), bytes
+        ("pkts", np.uint32, (2,)),
+        ("start_seq", np.uint32, (2,)),  # sequence number of the SYN, or one before the first byte seen
+        ("last_seq", np.uint32, (2,)),  # one past the highest sequence number sent
+        ("ack_seq", np.uint32, (2,)),  # highest acknowledgement of this side's bytes
+        ("seq_wraps", np.uint16, (2,)),  # times last_seq wrapped
+        ("ack_wraps", np.uint16, (2,)),  # times ack_seq wrapped
+        ("event_ts", np.int64),  # start of the open event, ns
+        ("event_last_ts", np.int64),  # its newest packet, ns
+        ("event_bytes", np.int64, (2,)),  # new payload in it so far, bytes
+        ("dup_ts", np.int64, (2,)),  # when the newest signature was taken, ns
+        ("dup_sign", np.uint32, (8,)),  # signatures of the last four packets of each side
+        # --- names and small counters: line 3 ---
+        ("event_dest_id", np.uint32),  # destination asked for in the event (proxy request, Host), else 0
+        ("event_uri_id", np.uint32),
+        ("event_agent_id", np.uint32),
+        ("event_method_id", np.uint32),
+        ("name_id", np.uint32),  # best name of the responder
+        ("agent_id", np.uint32),  # first User-Agent
+        ("proxy_id", np.uint32),  # "address:port" of the proxy this flow speaks to
+        ("history_bits", np.uint32),  # letters already in the history; low half originator
+        ("event_kind", np.uint8),  # KIND_*
+        ("event_answered", np.uint8),
+        ("event_source", np.uint8),  # SOURCE_* of event_dest_id
+        ("name_source", np.uint8),  # SOURCE_* of name_id
+        ("app", np.uint8),  # code of sensor/protocols/apps.py
+        ("history_len", np.uint8),
+        ("prev_state", np.uint8, (2,)),
+        ("fins", np.uint8, (2,)),  # FINs seen, saturating
+        ("closed", np.uint8, (2,)),  # 1: this side's close was taken note of
+        ("dup_next", np.uint8, (2,)),  # next place in the ring of signatures
+        ("looked", np.uint8),  # originator payloads already searched for a name
+        ("tunnel", np.uint8),  # constants.TUNNEL_* of the first packet
+        ("is_carrier", np.uint8),  # a UDP tunnel's outer flow: its inner packets have flows of their own
+        ("is_query", np.uint8),  # DNS: its events are its queries
+        ("event_open", np.uint8),  # 1: the event_* fields describe an event not yet written
+        ("had_payload", np.uint8),  # 1: last_payload_ts holds
+        ("pad", np.uint8, (4,)),
+        ("rexmits", np.uint16, (2,)),
+        ("gaps", np.uint16, (2,)),
+        ("zero_windows", np.uint16, (2,)),
+        ("vlan_id", np.uint16),
+        ("duplicates", np.uint16),
+        ("history", np.uint8, (24,)),  # Zeek's letters, ASCII
+        ("history_seq", np.uint32, (6,)),  # last S, F, R sequence numbers of each side: repeats are not written
+        # --- rare ---
+        ("first_ts", np.int64),  # first packet, ns
+        ("report_ts", np.int64),  # start of the part of the flow not yet reported, ns
+        ("reported_ip_bytes", np.int64, (2,)),
+        ("reported_bytes", np.int64, (2,)),
+        ("reported_pkts", np.uint32, (2,)),
+        ("uid_hi", np.uint64),  # unkeyed digest of key and first packet: the same on every replay
+        ("uid_lo", np.uint64),
+    ]
+)
+"""One live flow."""
+
+FLOW_OUT = np.dtype(
+    [
+        ("uid_hi", np.uint64),
+        ("uid_lo", np.uint64),
+        ("orig_hi", np.uint64),
+        ("orig_lo", np.uint64),
+        ("resp_hi", np.uint64),
+        ("resp_lo", np.uint64),
+        ("first_ts", np.int64),
+        ("last_ts", np.int64),
+        ("orig_pkts", np.int64),
+        ("resp_pkts", np.int64),
+        ("orig_bytes", np.int64),
+        ("resp_bytes", np.int64),
+        ("orig_ip_bytes", np.int64),
+        ("resp_ip_bytes", np.int64),
+        ("orig_ip_id", np.uint32),
+        ("resp_ip_id", np.uint32),
+        ("name_id", np.uint32),
+        ("agent_id", np.uint32),
+        ("proxy_id", np.uint32),
+        ("history_id", np.uint32),
+        ("orig_port", np.uint16),
+        ("resp_port", np.uint16),
+        ("vlan_id", np.uint16),
+        ("proto", np.uint8),
+        ("app", np.uint8),
+        ("name_source", np.uint8),
+        ("conn_state", np.uint8),
+        ("end_reason", np.uint8),
+        ("tunnel", np.uint8),
+        ("bucket", np.uint8),
+        ("pad", np.uint8, (3,)),
+    ]
+)
+"""A finished (or interim) flow record on its way to the lake."""
+
+EVENT_OUT = np.dtype(
+    [
+        ("ts", np.int64),
+        ("uid_hi", np.uint64),
+        ("uid_lo", np.uint64),
+        ("duration_ns", np.int64),
+        ("orig_bytes", np.int64),
+        ("resp_bytes", np.int64),
+        ("orig_ip_id", np.uint32),
+        ("resp_ip_id", np.uint32),
+        ("dest_id", np.uint32),
+        ("proxy_id", np.uint32),
+        ("method_id", np.uint32),
+        ("uri_id", np.uint32),
+        ("agent_id", np.uint32),
+        ("resp_port", np.uint16),
+        ("proto", np.uint8),
+        ("name_source", np.uint8),
+        ("kind", np.uint8),
+        ("answered", np.uint8),
+        ("bucket", np.uint8),
+        ("pad", np.uint8, (5,)),
+    ]
+)
+"""A finished event on its way to the lake."""
+
+DNS_OUT = np.dtype(
+    [
+        ("ts", np.int64),  # when the question was asked, ns; of the answer when the question was not seen
+        ("uid_hi", np.uint64),
+        ("uid_lo", np.uint64),
+        ("duration_ns", np.int64),  # from question to answer
+        ("key", np.uint64),  # hash of flow and transaction id, to join the answer
+        ("orig_bytes", np.uint32),
+        ("resp_bytes", np.uint32),
+        ("orig_ip_id", np.uint32),
+        ("resp_ip_id", np.uint32),
+        ("qname_id", np.uint32),
+        ("answers_id", np.uint32),
+        ("ttl", np.int32),  # smallest of the answers, seconds; -1 none
+        ("resp_port", np.uint16),
+        ("qtype", np.uint16),
+        ("rcode", np.int16),  # -1 no answer seen
+        ("proto", np.uint8),
+        ("bucket", np.uint8),
+        ("has_query", np.uint8),
+        ("is_open", np.uint8),  # 1: an answer may still come
+        ("pad", np.uint8, (6,)),
+    ]
+)
+"""A DNS question with its answer, on its way to the lake."""
+
+KIND_CONNECTION, KIND_EXCHANGE, KIND_REQUEST, KIND_QUERY, KIND_ATTEMPT = range(5)
+KIND_NAMES = ("connection", "exchange", "request", "query", "attempt")
+
+SOURCE_NONE, SOURCE_DNS, SOURCE_HTTP, SOURCE_QUIC, SOURCE_SNI, SOURCE_PROXY = range(6)  # in rising order of trust
+SOURCE_NAMES = ("none", "dns", "http", "quic", "sni", "proxy")
+
+END_IDLE, END_ACTIVE, END_END, END_FORCED, END_EVICTED = range(5)
+END_NAMES = ("idle", "active", "end", "forced", "evicted")
+
+CONN_STATES = ("OTH", "S0", "S1", "SF", "REJ", "S2", "S3", "RSTO", "RSTR", "RSTOS0", "RSTRH", "SH", "SHR")
+STATE_OTH, STATE_S0, STATE_S1, STATE_SF, STATE_REJ, STATE_S2, STATE_S3 = range(7)
+STATE_RSTO, STATE_RSTR, STATE_RSTOS0, STATE_RSTRH, STATE_SH, STATE_SHR = range(7, 13)
+
+assert FLOW.itemsize % 8 == FLOW_OUT.itemsize % 8 == EVENT_OUT.itemsize % 8 == DNS_OUT.itemsize % 8 == 0

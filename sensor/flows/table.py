@@ -1,0 +1,135 @@
+"""The flow table: a keyed hash index over a fixed array of rows.
+
+Bounded: rows are allocated once. When all are taken, the sixteenth that was idle longest is evicted in one sweep, so
+the cost of an eviction is small and constant on average, whatever an attacker sends.
+"""
+
+from collections import namedtuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sensor.flows.hashing import hash_words
+from sensor.flows.rows import FLOW
+from sensor.jit import kernel
+
+Table = namedtuple("Table", "flows deadline slots free key meta blank")
+"""flows : FLOW[n]
+deadline : int64[n], packet time in ns after which the row's flow is over; NEVER for a free row
+slots : uint64[power of two >= 2n], upper half of the hash << 32 | row + 1; 0 free
+free : int32[n], stack of free rows
+key : uint64[2], secret of the hash
+meta : int64[META_SIZE]
+blank : FLOW[1], zeros
+"""
+
+META_FREE, META_TOP = 0, 1  # rows on the free stack; rows ever used
+META_SIZE = 2
+NEVER = np.iinfo(np.int64).max
+
+
+def new_table(n_flows: int, key: NDArray[np.uint64]) -> Table:
+    """An empty table for up to `n_flows` live flows; memory is touched only as rows are used."""
+    slots = 1 << (2 * n_flows - 1).bit_length()
+    table = Table(
+        np.zeros(n_flows, FLOW),
+        np.full(n_flows, NEVER, np.int64),
+        np.zeros(slots, np.uint64),
+        np.arange(n_flows - 1, -1, -1, dtype=np.int32),
+        key,
+        np.zeros(META_SIZE, np.int64),
+        np.zeros(1, FLOW),
+    )
+    table.meta[META_FREE] = n_flows
+    return table
+
+
+@kernel()
+def key_hash(key, a_hi, a_lo, b_hi, b_lo, ports, proto):
+    """Hash of a flow key whose ends are already in order. The secret is the table's `key`."""
+    return hash_words(key[0], key[1], a_hi, a_lo, b_hi, b_lo, np.uint64(ports) << np.uint64(8) | np.uint64(proto))
+
+
+@kernel()
+def find(table, code, src_hi, src_lo, dst_hi, dst_lo, port, proto, one_way):
+    """Row of the flow with this key, in either direction unless `one_way`, or -1. `port`: see FLOW.key_port."""
+    flows = table.flows
+    mask = np.int64(table.slots.shape[0] - 1)
+    slot = np.int64(code & np.uint64(mask))
+    tag = code & np.uint64(0xFFFFFFFF00000000)
+    back = (port >> np.uint32(16)) | (port << np.uint32(16))
+    while table.slots[slot] != 0:
+        entry = table.slots[slot]
+        if entry & np.uint64(0xFFFFFFFF00000000) == tag:
+            row = np.int64(entry & np.uint64(0xFFFFFFFF)) - 1
+            f = flows[row]
+            if f["proto"] == proto:
+                if (
+                    f["key_port"] == port
+                    and f["orig_lo"] == src_lo
+                    and f["resp_lo"] == dst_lo
+                    and f["orig_hi"] == src_hi
+                    and f["resp_hi"] == dst_hi
+                ):
+                    return row
+                if (
+                    not one_way
+                    and f["key_port"] == back
+                    and f["orig_lo"] == dst_lo
+                    and f["resp_lo"] == src_lo
+                    and f["orig_hi"] == dst_hi
+                    and f["resp_hi"] == src_hi
+                ):
+                    return row
+        slot = (slot + 1) & mask
+    return np.int64(-1)
+
+
+@kernel()
+def insert(table, code):
+    """A zeroed row for a new key, or -1 when the table is full. The caller fills in the key."""
+    if table.meta[META_FREE] == 0:
+        return np.int64(-1)
+    table.meta[META_FREE] -= 1
+    row = np.int64(table.free[table.meta[META_FREE]])
+    table.meta[META_TOP] = max(table.meta[META_TOP], row + 1)
+    mask = np.int64(table.slots.shape[0] - 1)
+    slot = np.int64(code & np.uint64(mask))
+    while table.slots[slot] != 0:
+        slot = (slot + 1) & mask
+    table.slots[slot] = (code & np.uint64(0xFFFFFFFF00000000)) | np.uint64(row + 1)
+    table.flows[row] = table.blank[0]
+    table.flows[row]["hash"] = code
+    return row
+
+
+@kernel()
+def remove(table, row):
+    """Free a row. Later entries of its probe run move up, so no tombstones are left (Knuth 6.4, algorithm R)."""
+    mask = np.int64(table.slots.shape[0] - 1)
+    slot = np.int64(table.flows[row]["hash"] & np.uint64(mask))
+    while np.int64(table.slots[slot] & np.uint64(0xFFFFFFFF)) != row + 1:
+        slot = (slot + 1) & mask
+    hole = slot
+    while True:
+        slot = (slot + 1) & mask
+        if table.slots[slot] == 0:
+            break
+        other = np.int64(table.slots[slot] & np.uint64(0xFFFFFFFF)) - 1
+        home = np.int64(table.flows[other]["hash"] & np.uint64(mask))
+        if ((slot - home) & mask) >= ((slot - hole) & mask):
+            table.slots[hole] = table.slots[slot]
+            hole = slot
+    table.slots[hole] = 0
+    table.deadline[row] = NEVER
+    table.free[table.meta[META_FREE]] = row
+    table.meta[META_FREE] += 1
+
+
+def idle_threshold(table: Table, share: float) -> int:
+    """The `last_ts` (ns) up to which flows belong to the idlest `share` (0 to 1) of the live ones."""
+    top = int(table.meta[META_TOP])
+    live = table.deadline[:top] != NEVER
+    last = table.flows["last_ts"][:top][live]
+    rank = min(len(last) - 1, max(0, int(len(last) * share)))
+    return int(np.partition(last, rank)[rank])

@@ -1,0 +1,329 @@
+"""The main loop: packet rows in, flows, events and DNS rows out.
+
+`track` takes packets until a buffer needs draining and says where it stopped; nothing in it depends on how packets
+were cut into batches. Expiry follows packet time: a flow whose deadline has passed is over when its next packet
+comes, or when the sweep (every SWEEP_NS of packet time) meets it, whichever is first, with the same row either way.
+"""
+
+from collections import namedtuple
+
+import numpy as np
+
+from sensor.constants import (
+    FRAGMENT_LATER,
+    PROTO_ICMP,
+    PROTO_ICMP6,
+    PROTO_TCP,
+    PROTO_UDP,
+    STATUS_OK,
+    TCP_ACK,
+    TCP_SYN,
+)
+from sensor.flows import names, table, tcp
+from sensor.flows.duplicates import is_duplicate
+from sensor.flows.hashing import hash_words
+from sensor.flows.icmp import counterpart
+from sensor.flows.lookups import take_dns
+from sensor.flows.out import N_DNS, N_EVENTS, N_FLOWS, close_event, open_event, report_flow
+from sensor.flows.pool import nearly_full
+from sensor.flows.prefetch import prefetch
+from sensor.flows.rows import (
+    END_ACTIVE,
+    END_END,
+    END_EVICTED,
+    END_IDLE,
+    KIND_CONNECTION,
+    KIND_EXCHANGE,
+    SOURCE_DNS,
+)
+from sensor.flows.servers import TCP_PORTS, UDP_PORTS, is_likely_server
+from sensor.jit import kernel
+
+DONE, DRAIN, EVICT = 0, 1, 2  # why `track` returned
+
+Config = namedtuple("Config", "tcp_idle_ns handshake_idle_ns udp_idle_ns closed_ns active_ns gap_ns")
+"""Timeouts on packet time, int64 ns; gap_ns is the silence that separates the exchanges of a connection."""
+
+Clock = namedtuple("Clock", "meta counts")
+"""meta : int64[4]: sweep due at, time of the previous packet, row the sweep stands at (-1 none), sweep's own time
+counts : int64[len(COUNT_NAMES)]
+"""
+_DUE, _BEFORE, _ROW, _NOW = range(4)
+COUNT_NAMES = ("packets", "duplicates", "not_flow", "evicted", "time_backwards", "flows")
+C_PACKETS, C_DUPLICATES, C_NOT_FLOW, C_EVICTED, C_BACKWARDS, C_FLOWS = range(6)
+
+SWEEP_NS = 5 * 10**9
+_AHEAD_SLOT, _AHEAD_ROW = 16, 8  # packets looked ahead, so that their memory is here when they are
+_ROOM = 4  # rows one packet may write to a buffer, at most
+
+
+@kernel()
+def _key_port(p):
+    """(source port << 16 | destination port, whether the key has one direction only); ICMP as Zeek pairs it."""
+    if p["proto"] == PROTO_ICMP or p["proto"] == PROTO_ICMP6:
+        other, one_way = counterpart(p["proto"], p["src_port"], p["dst_port"])
+        return np.uint32(p["src_port"]) << np.uint32(16) | np.uint32(other), one_way
+    return np.uint32(p["src_port"]) << np.uint32(16) | np.uint32(p["dst_port"]), False
+
+
+@kernel()
+def _code(tab, p, port, one_way):
+    """Keyed hash of a packet's flow key, the same from both sides."""
+    back = (port >> np.uint32(16)) | (port << np.uint32(16))
+    swap = (p["src_hi"], p["src_lo"], port) > (p["dst_hi"], p["dst_lo"], back)
+    if swap and not one_way:
+        return table.key_hash(tab.key, p["dst_hi"], p["dst_lo"], p["src_hi"], p["src_lo"], back, p["proto"])
+    return table.key_hash(tab.key, p["src_hi"], p["src_lo"], p["dst_hi"], p["dst_lo"], port, p["proto"])
+
+
+@kernel()
+def hash_packets(tab, packets, codes):
+    """Hashes of all packets of a batch. codes : uint64[n], out."""
+    for i in range(packets.shape[0]):
+        p = packets[i]
+        if p["status"] == STATUS_OK:
+            port, one_way = _key_port(p)
+            codes[i] = _code(tab, p, port, one_way)
+
+
+@kernel()
+def _is_flipped(p):
+    """Whether the first packet seen came from the responder: a SYN-ACK, or a well-known port on the wrong side."""
+    if p["proto"] == PROTO_TCP:
+        if p["tcp_flags"] & TCP_SYN:
+            return p["tcp_flags"] & TCP_ACK != 0
+        if is_likely_server(TCP_PORTS, p["src_port"]):
+            return not is_likely_server(TCP_PORTS, p["dst_port"]) or p["src_port"] < p["dst_port"]
+        return False
+    if p["proto"] == PROTO_UDP and is_likely_server(UDP_PORTS, p["src_port"]):
+        broadcast = p["dst_hi"] == 0 and p["dst_lo"] == np.uint64(0xFFFFFFFFFFFF)
+        return not is_likely_server(UDP_PORTS, p["dst_port"]) and not broadcast
+    return False
+
+
+@kernel()
+def _begin(tab, cache, p, port, code, row):
+    """Fill a new row from a flow's first packet."""
+    f = tab.flows[row]
+    if _is_flipped(p):
+        f["orig_hi"], f["orig_lo"] = p["dst_hi"], p["dst_lo"]
+        f["resp_hi"], f["resp_lo"] = p["src_hi"], p["src_lo"]
+        f["key_port"] = (port >> np.uint32(16)) | (port << np.uint32(16))
+        f["history"][0] = 94
+        f["history_len"] = 1
+    else:
+        f["orig_hi"], f["orig_lo"] = p["src_hi"], p["src_lo"]
+        f["resp_hi"], f["resp_lo"] = p["dst_hi"], p["dst_lo"]
+        f["key_port"] = port
+    f["proto"] = p["proto"]
+    f["first_ts"] = p["ts_ns"]
+    f["last_ts"] = p["ts_ns"]
+    f["report_ts"] = p["ts_ns"]
+    f["vlan_id"] = p["vlan_id"]
+    f["tunnel"] = p["tunnel"]
+    f["is_carrier"] = p["is_carrier"]
+    one, two, word = np.uint64(1), np.uint64(2), np.uint64(f["key_port"]) << np.uint64(8) | np.uint64(f["proto"])
+    word ^= np.uint64(p["ts_ns"])
+    f["uid_hi"] = hash_words(one, two, f["orig_hi"], f["orig_lo"], f["resp_hi"], f["resp_lo"], word)
+    f["uid_lo"] = hash_words(two, one, f["orig_hi"], f["orig_lo"], f["resp_hi"], f["resp_lo"], word)
+    if not f["is_carrier"]:
+        open_event(f, p["ts_ns"], KIND_CONNECTION)
+    name = names.recall(cache, tab.key, f["orig_hi"], f["orig_lo"], f["resp_hi"], f["resp_lo"], p["ts_ns"])
+    if name:
+        f["name_id"] = name
+        f["name_source"] = SOURCE_DNS
+
+
+@kernel()
+def _take_payload(f, d, ts, fresh, gap_ns, out, pool):
+    """Bytes of a payload go to the open event; the originator speaking after a silence opens another."""
+    if d == 0 and f["had_payload"] and ts - f["last_payload_ts"] >= gap_ns and not f["is_query"] and not f["is_carrier"]:
+        close_event(f, out, pool)
+        open_event(f, ts, KIND_EXCHANGE)
+    f["had_payload"] = 1
+    f["last_payload_ts"] = max(f["last_payload_ts"], ts)
+    f["event_last_ts"] = max(f["event_last_ts"], ts)
+    f["event_bytes"][d] += fresh
+    f["payload_bytes"][d] += fresh
+    if d == 1:
+        f["event_answered"] = 1
+
+
+@kernel()
+def _take(tab, f, row, p, d, frames, cache, pool, out, config, scratch):
+    """Account one packet of side d to its flow."""
+    ts = p["ts_ns"]
+    f["pkts"][d] += np.uint32(1)
+    f["ip_bytes"][d] += np.int64(p["ip_len"])
+    length = np.int64(p["payload_len"])
+    pos = np.int64(p["payload_off"])
+    end = pos + np.int64(p["payload_cap"])
+    if p["proto"] == PROTO_TCP and p["fragment"] != FRAGMENT_LATER:
+        flags = np.int64(p["tcp_flags"])
+        was_closed = f["is_closed"]
+        fresh = tcp.update(f, d, flags, np.int64(p["seq"]), np.int64(p["ack"]), np.int64(p["window"]), length, ts)
+        if d == 1 and flags & TCP_SYN and flags & TCP_ACK:
+            f["event_answered"] = 1
+        if f["is_closed"]:
+            if not was_closed:
+                tab.deadline[row] = ts + config.closed_ns
+        elif f["state"][0] <= tcp.SYN_ACK_SENT and f["state"][1] <= tcp.SYN_ACK_SENT:
+            tab.deadline[row] = f["last_ts"] + config.handshake_idle_ns
+        else:
+            tab.deadline[row] = f["last_ts"] + config.tcp_idle_ns
+    else:
+        fresh = length
+        f["state"][d] = 1
+        f["last_ts"] = max(f["last_ts"], ts)
+        idle_ns = config.tcp_idle_ns if p["proto"] == PROTO_TCP else config.udp_idle_ns
+        tab.deadline[row] = f["last_ts"] + idle_ns
+        bit = np.uint32(8) << np.uint32(16 * d)
+        if p["proto"] == PROTO_UDP and not f["history_bits"] & bit:
+            f["history_bits"] |= bit
+            tcp.add_letter(f, d, 68)
+        if fresh == 0 and d == 1:
+            f["event_answered"] = 1
+    if fresh > 0:
+        _take_payload(f, d, ts, fresh, config.gap_ns, out, pool)
+    if end > pos and p["fragment"] != FRAGMENT_LATER:
+        port = np.int64(f["key_port"] & np.uint32(0xFFFF))
+        if port == 53 and (p["proto"] == PROTO_UDP or p["proto"] == PROTO_TCP):
+            take_dns(f, d, p, frames, pos, end, cache, pool, out, tab.key, scratch)
+        elif fresh > 0 and (d == 0 or f["app"] == 0) and not f["is_carrier"]:
+            names.look(f, out, pool, frames, pos, end, d, ts, scratch.spans)
+
+
+@kernel()
+def _finish(tab, row, pool, out, reason):
+    report_flow(tab.flows[row], out, pool, reason)
+    table.remove(tab, row)
+
+
+@kernel()
+def _has_room(out, pool):
+    return (
+        out.n[N_FLOWS] + _ROOM <= out.flows.shape[0]
+        and out.n[N_EVENTS] + _ROOM <= out.events.shape[0]
+        and out.n[N_DNS] + _ROOM <= out.dns.shape[0]
+        and not nearly_full(pool)
+    )
+
+
+@kernel()
+def _sweep(tab, pool, out, clock):
+    """Report the flows whose deadline has passed; False when a buffer filled up before the end."""
+    row = clock.meta[_ROW]
+    while row < tab.meta[table.META_TOP]:
+        if tab.deadline[row] < clock.meta[_NOW]:
+            if not _has_room(out, pool):
+                clock.meta[_ROW] = row
+                return False
+            _finish(tab, row, pool, out, END_IDLE)
+        row += 1
+    clock.meta[_ROW] = -1
+    return True
+
+
+@kernel()
+def _sweep_when_due(ts, tab, pool, out, clock):
+    """Sweep by the older of the last two packets' times, so that one wrong clock reading expires nothing."""
+    now = min(ts, clock.meta[_BEFORE])
+    if now >= clock.meta[_DUE] or now < clock.meta[_DUE] - 4 * SWEEP_NS:
+        clock.meta[_DUE] = now + SWEEP_NS
+        clock.meta[_ROW] = 0
+        clock.meta[_NOW] = now
+        return _sweep(tab, pool, out, clock)
+    return True
+
+
+@kernel()
+def track(packets, first, frames, codes, tab, cache, pool, out, clock, config, scratch):
+    """Take packets[first:]; return (index of the next packet, DONE, DRAIN or EVICT).
+
+    packets : PACKET[n]; frames : uint8[], the batch they came from; codes : uint64[n], see `hash_packets`
+    The other arguments are the tracker's state, changed in place.
+    """
+    n = packets.shape[0]
+    mask = np.int64(tab.slots.shape[0] - 1)
+    if clock.meta[_ROW] >= 0 and not _sweep(tab, pool, out, clock):
+        return first, DRAIN
+    for i in range(first, n):
+        if i + _AHEAD_SLOT < n:
+            prefetch(tab.slots, np.int64(codes[i + _AHEAD_SLOT] & np.uint64(mask)))
+            near = np.int64(tab.slots[np.int64(codes[i + _AHEAD_ROW] & np.uint64(mask))] & np.uint64(0xFFFFFFFF))
+            prefetch(tab.flows, max(near - 1, 0))
+        p = packets[i]
+        if p["status"] != STATUS_OK:
+            clock.counts[C_NOT_FLOW] += 1
+            continue
+        if not _has_room(out, pool):
+            return i, DRAIN
+        ts = p["ts_ns"]
+        if not _sweep_when_due(ts, tab, pool, out, clock):
+            return i, DRAIN
+        if ts < clock.meta[_BEFORE]:
+            clock.counts[C_BACKWARDS] += 1
+        clock.meta[_BEFORE] = ts
+        port, one_way = _key_port(p)
+        code = codes[i]
+        row = table.find(tab, code, p["src_hi"], p["src_lo"], p["dst_hi"], p["dst_lo"], port, p["proto"], one_way)
+        if row >= 0:
+            f = tab.flows[row]
+            d = 0 if (p["src_lo"] == f["orig_lo"] and p["src_hi"] == f["orig_hi"] and port == f["key_port"]) else 1
+            if ts > tab.deadline[row]:
+                _finish(tab, row, pool, out, END_IDLE)
+                row = -1
+            elif is_duplicate(f, d, p):
+                clock.counts[C_DUPLICATES] += 1
+                continue
+            elif (
+                p["proto"] == PROTO_TCP
+                and p["fragment"] != FRAGMENT_LATER
+                and p["tcp_flags"] & TCP_SYN
+                and tcp.is_reuse(f, d, np.int64(p["tcp_flags"]), p["seq"])
+            ):
+                _finish(tab, row, pool, out, END_END)
+                row = -1
+        if row < 0:
+            row = table.insert(tab, code)
+            if row < 0:
+                return i, EVICT
+            _begin(tab, cache, p, port, code, row)
+            f = tab.flows[row]
+            d = 0 if (p["src_lo"] == f["orig_lo"] and p["src_hi"] == f["orig_hi"] and port == f["key_port"]) else 1
+            is_duplicate(f, d, p)
+            clock.counts[C_FLOWS] += 1
+        clock.counts[C_PACKETS] += 1
+        f = tab.flows[row]
+        _take(tab, f, row, p, d, frames, cache, pool, out, config, scratch)
+        if ts - f["report_ts"] >= config.active_ns:
+            report_flow(f, out, pool, END_ACTIVE)
+    return n, DONE
+
+
+@kernel()
+def evict(tab, pool, out, clock, threshold, n_max):
+    """Report and free up to n_max flows with last_ts at or before `threshold`, ns; return how many, -1 to drain first."""
+    n = 0
+    for row in range(tab.meta[table.META_TOP]):
+        if n == n_max:
+            break
+        if tab.deadline[row] != table.NEVER and tab.flows[row]["last_ts"] <= threshold:
+            if not _has_room(out, pool):
+                break
+            _finish(tab, row, pool, out, END_EVICTED)
+            n += 1
+    clock.counts[C_EVICTED] += n
+    return n
+
+
+@kernel()
+def finish_all(tab, pool, out, clock, reason):
+    """Report and free every live flow; False when a buffer filled up and the call must be repeated after a drain."""
+    for row in range(tab.meta[table.META_TOP]):
+        if tab.deadline[row] != table.NEVER:
+            if not _has_room(out, pool):
+                return False
+            _finish(tab, row, pool, out, reason)
+    clock.meta[_ROW] = -1
+    return True

@@ -1,0 +1,170 @@
+"""The flow tracker: owns the table and its neighbours, feeds packets to the kernels, hands full buffers on.
+
+It reads no file and writes none: finished rows go to a `sink`, a callable that must copy what it keeps.
+"""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sensor.capture.batch import Batch
+from sensor.flows import track
+from sensor.flows.lookups import new_scratch
+from sensor.flows.names import new_cache
+from sensor.flows.out import N_DNS, N_EVENTS, N_FLOWS, Out, new_out
+from sensor.flows.pool import Pool, keep, nearly_full, new_pool
+from sensor.flows.rows import END_END, END_FORCED
+from sensor.flows.table import META_TOP, NEVER, idle_threshold, new_table
+
+_S = 10**9
+DNS_WAIT_NS = 10 * _S  # an answer later than this counts as none
+_POOL_TEXTS, _POOL_BYTES = 1 << 19, 48 << 20
+_EVICT_SHARE = 1 / 16
+_FLOW_IDS = ("name_id", "proxy_id", "event_dest_id", "agent_id", "event_method_id", "event_agent_id", "event_uri_id")
+_DNS_IDS = ("orig_ip_id", "resp_ip_id", "qname_id", "answers_id")
+
+Sink = Callable[[Out, Pool], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """When flows end, on packet time, seconds. The defaults are Zeek's where Zeek has one.
+
+    tcp_idle_s : of an established connection; handshake_idle_s : of an attempt, so that retransmitted SYNs (up to
+    half a minute apart) stay one attempt; closed_s : how long late packets still belong to a closed connection;
+    active_s : a flow that lives on is reported this often; gap_s : silence between two exchanges of a connection
+    """
+
+    tcp_idle_s: float = 300.0
+    handshake_idle_s: float = 60.0
+    udp_idle_s: float = 60.0
+    closed_s: float = 5.0
+    active_s: float = 3600.0
+    gap_s: float = 1.0
+
+    def config(self) -> track.Config:
+        """The same in int64 nanoseconds, for the kernels."""
+        values = (self.tcp_idle_s, self.handshake_idle_s, self.udp_idle_s, self.closed_s, self.active_s, self.gap_s)
+        return track.Config(*(np.int64(v * _S) for v in values))
+
+
+class FlowTracker:
+    """Flows of one capture.
+
+    sink : called with full buffers and the pool their numbers refer to; rows used are out.n
+    max_flows : live flows kept at once; the idlest are evicted beyond it
+    buffer_rows : rows of each kind held before the sink is called
+    """
+
+    def __init__(
+        self,
+        sink: Sink,
+        *,
+        max_flows: int = 1 << 19,
+        buffer_rows: int = 1 << 18,
+        timeouts: Timeouts | None = None,
+    ) -> None:
+        self._sink = sink
+        self._key = np.array([secrets.randbits(64), secrets.randbits(64)], np.uint64)
+        self._table = new_table(max_flows, self._key)
+        self._pool = new_pool(_POOL_TEXTS, _POOL_BYTES, self._key)
+        self._cache = new_cache(1 << 17)
+        self._out = new_out(buffer_rows)
+        self._scratch = new_scratch()
+        self._clock = track.Clock(np.array([0, 0, -1, 0], np.int64), np.zeros(len(track.COUNT_NAMES), np.int64))
+        self._config = (timeouts or Timeouts()).config()
+        self._codes = np.zeros(0, np.uint64)
+        self._texts_lost = 0
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What was counted so far: packets taken, duplicates left out, evictions, ..."""
+        counts = {name: int(n) for name, n in zip(track.COUNT_NAMES, self._clock.counts, strict=True)}
+        counts["texts_lost"] = self._texts_lost + int(self._pool.meta[2])
+        return counts
+
+    def add(self, batch: Batch, packets: NDArray[np.void]) -> None:
+        """Take the decoded packets of a batch. packets : PACKET[n]"""
+        if len(self._codes) < len(packets):
+            self._codes = np.zeros(len(packets), np.uint64)
+        codes = self._codes[: len(packets)]
+        track.hash_packets(self._table, packets, codes)
+        first, why = 0, track.DRAIN
+        while why != track.DONE:
+            first, why = track.track(
+                packets,
+                first,
+                batch.frames,
+                codes,
+                self._table,
+                self._cache,
+                self._pool,
+                self._out,
+                self._clock,
+                self._config,
+                self._scratch,
+            )
+            if why == track.DRAIN:
+                self.drain()
+            elif why == track.EVICT:
+                self._evict()
+
+    def finish(self, *, interrupted: bool = False) -> None:
+        """Report every live flow and hand over the last rows."""
+        reason = END_FORCED if interrupted else END_END
+        while not track.finish_all(self._table, self._pool, self._out, self._clock, reason):
+            self.drain()
+        self.drain(final=True)
+
+    def drain(self, *, final: bool = False) -> None:
+        """Hand the rows over and empty the buffers; DNS questions that may still be answered stay, unless `final`."""
+        out = self._out
+        n_dns = int(out.n[N_DNS])
+        newest = int(self._clock.meta[1])
+        waiting = (out.dns["is_open"][:n_dns] != 0) & (out.dns["ts"][:n_dns] > newest - DNS_WAIT_NS)
+        kept = out.dns[:n_dns][waiting] if not final and n_dns < len(out.dns) // 2 else out.dns[:0].copy()
+        if len(kept):
+            out.dns[: n_dns - len(kept)] = out.dns[:n_dns][~waiting]
+            out.n[N_DNS] = n_dns - len(kept)
+        self._sink(out, self._pool)
+        out.n[N_FLOWS] = out.n[N_EVENTS] = 0
+        if nearly_full(self._pool):
+            self._compact(kept)
+        out.dns[: len(kept)] = kept
+        out.n[N_DNS] = len(kept)
+        pending = self._scratch.pending
+        pending[:] = 0
+        pending[(kept["key"] & np.uint64(len(pending) - 1)).astype(np.int64)] = np.arange(1, len(kept) + 1)
+
+    def _evict(self) -> None:
+        n_max = max(1, int(len(self._table.flows) * _EVICT_SHARE))
+        threshold = np.int64(idle_threshold(self._table, _EVICT_SHARE))
+        if track.evict(self._table, self._pool, self._out, self._clock, threshold, n_max) < n_max:
+            self.drain()
+
+    def _compact(self, waiting_dns: NDArray[np.void]) -> None:
+        """Move the texts still in use to a new pool. If they alone fill it, let go of what
+        clients resolved, then of request words, then of names."""
+        flows = self._table.flows[: int(self._table.meta[META_TOP])]
+        live = self._table.deadline[: len(flows)] != NEVER
+        old = self._pool
+        self._texts_lost += int(old.meta[2])
+        names = self._cache.name
+        for fields, with_cache in ((_FLOW_IDS, True), (_FLOW_IDS, False), (_FLOW_IDS[:3], False), ((), False)):
+            pool = new_pool(_POOL_TEXTS, _POOL_BYTES, self._key)
+            moved = {field: np.ascontiguousarray(flows[field][live]) for field in fields}
+            moved_dns = {field: np.ascontiguousarray(waiting_dns[field]) for field in _DNS_IDS}
+            moved_names = names.copy() if with_cache else np.zeros_like(names)
+            for numbers in (*moved.values(), *moved_dns.values(), moved_names):
+                keep(pool, old, numbers)
+            if not nearly_full(pool):
+                break
+        for field in _FLOW_IDS:
+            flows[field][live] = moved.get(field, 0)
+        for field, numbers in moved_dns.items():
+            waiting_dns[field] = numbers
+        names[:] = moved_names
+        self._pool = pool
