@@ -131,7 +131,7 @@ class Site:
 
 
 def parse_address(value: str | Address) -> Address | None:
-    """An address from its text, None for other text. An IPv4-mapped IPv6 address is its IPv4 address, as in our rows."""
+    """An address from its text, None for other text; an IPv4-mapped IPv6 address is its IPv4 address, as in rows."""
     if isinstance(value, str):
         try:
             value = ip_address(value)
@@ -196,9 +196,7 @@ def _texts(file: str, key: str, value: Any, allowed: str, errors: list[str]) -> 
     if not isinstance(value, list):
         errors.append(f"{file}: {key} = {value!r} must be a list of {allowed}")
         return []
-    for item in value:
-        if not isinstance(item, str):
-            errors.append(f"{file}: {key} holds {item!r}; allowed: {allowed}")
+    errors += [f"{file}: {key} holds {item!r}; allowed: {allowed}" for item in value if not isinstance(item, str)]
     return [item for item in value if isinstance(item, str)]
 
 

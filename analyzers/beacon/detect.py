@@ -37,9 +37,7 @@ def score_beacons(series: Series, site: Site) -> list[Finding]:
             if merged.score[g] >= max(REPORT_FROM, best_member + GROUP_GAIN):
                 findings.append(merged.finding(g, _names(series, group)))
                 replaced.update(group)
-    findings += [
-        scored.finding(int(i)) for i in np.flatnonzero(scored.score >= REPORT_FROM) if int(i) not in replaced
-    ]
+    findings += [scored.finding(int(i)) for i in np.flatnonzero(scored.score >= REPORT_FROM) if int(i) not in replaced]
     return sorted(findings, key=by_score)
 
 

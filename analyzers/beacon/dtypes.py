@@ -7,7 +7,7 @@ STATS = np.dtype(
         ("surplus_nats", np.float64),  # evidence for a timer beyond the best that chance windows give, nats; may be < 0
         ("ratio", np.float64),  # longest / shortest gap of the densest window, 1 or more
         ("chance_share", np.float64),  # share of gaps that the null process would put into the window, 0 to 1
-        ("interval_s", np.float64),  # median beat: time from the start of one to the start of the next, seconds
+        ("interval_s", np.float64),  # median beat: start to start, or end to start where that is steadier, seconds
         ("low_s", np.float64),  # 5th percentile of the beats in the window, seconds
         ("high_s", np.float64),  # 95th percentile of the beats in the window, seconds
         ("coverage", np.float64),  # share of the time between first and last event that beats and missed beats fill

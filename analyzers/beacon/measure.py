@@ -7,7 +7,7 @@ Time is only ever compared with itself, except for `RESOLUTION_S`. Nothing here 
 """
 
 import math
-from typing import cast
+from typing import Any, cast
 
 import numba
 import numpy as np
@@ -32,7 +32,7 @@ BURST_QUANTILES = np.array([0.5, 0.8, 0.95])
 BURST_FRACTION = 3.0
 """Pauses tried for bursts: these quantiles of the gaps, divided by this."""
 
-SEARCH_NATS = 3.0
+SEARCH_NATS = 3.5
 """Evidence that choosing the best window gives to chance, besides ln(gaps): measured over the null processes of
 tests/unit/test_beacon_null.py (about one channel of a thousand exceeds it by 5 nats)."""
 
@@ -47,7 +47,7 @@ _I64 = types.int64[::1]
 
 
 @kernel()
-def _time_quantum(ts_ns, begin, end):
+def _time_quantum(ts_ns: NDArray[np.int64], begin: int, end: int) -> float:
     """The resolution of the times in seconds when it is a whole second or millisecond, else 0."""
     second, milli = True, True
     for i in range(begin, end):
@@ -61,10 +61,24 @@ def _time_quantum(ts_ns, begin, end):
 
 
 @kernel()
-def _walk_beats(ts_ns, orig_bytes, begin, end, low, high, has_multiples, burst_gap_s, beats, sizes, row):
+def _walk_beats(
+    ts_ns: NDArray[np.int64],
+    orig_bytes: NDArray[np.int64],
+    begin: int,
+    end: int,
+    low: float,
+    high: float,
+    has_multiples: bool,
+    burst_gap_s: float,
+    beats: NDArray[np.float64],
+    pauses: NDArray[np.float64],
+    sizes: NDArray[np.int64],
+    row: Any,
+) -> tuple[int, int]:
     """Fill the fields of `row` that need the order of events: beats, coverage, stretches, and the size of each beat.
 
-    Returns (beats in the window, beats with payload), whose lengths and sizes are in `beats` and `sizes`.
+    Returns (beats in the window, beats with payload). Of the former, `beats` holds the time from start to start and
+    `pauses` the time from the end of one to the start of the next, seconds; of the latter, `sizes` the largest request.
     """
     n_hits, n_sized, largest = 0, 0, np.int64(0)
     filled_s, absent_from_s = 0.0, ABSENCE_BEATS * high
@@ -85,6 +99,7 @@ def _walk_beats(ts_ns, orig_bytes, begin, end, low, high, has_multiples, burst_g
         row["n_beats"] += 1
         if low <= gap_s <= high:
             beats[n_hits] = (ts_ns[i + 1] - beat_start) / 1e9
+            pauses[n_hits] = gap_s
             n_hits += 1
             filled_s += gap_s
         elif has_multiples:
@@ -104,7 +119,15 @@ def _walk_beats(ts_ns, orig_bytes, begin, end, low, high, has_multiples, burst_g
 
 
 @kernel()
-def _commonest_size(sizes):
+def _middle(beats: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Median, 5th and 95th percentile; sorts `beats`, which is not empty."""
+    beats.sort()
+    last = beats.shape[0] - 1
+    return beats[(last + 1) // 2], beats[np.int64(0.05 * last)], beats[np.int64(np.ceil(0.95 * last))]
+
+
+@kernel()
+def _commonest_size(sizes: NDArray[np.int64]) -> tuple[int, int]:
     """(size, how many) of the densest window of sizes, 5 % or 8 bytes wide; `sizes` ascending and not empty."""
     top, at, end = 0, 0, 0
     for i in range(sizes.shape[0]):
@@ -116,13 +139,64 @@ def _commonest_size(sizes):
     return sizes[at + top // 2], top
 
 
+@kernel()
+def _search(gaps: NDArray[np.float64], base: int, quantum_s: float, row: Any) -> tuple[float, float, bool]:
+    """Find the window of gaps with the most evidence for a timer, over all gaps and over those between bursts.
+
+    gaps : float64[n], seconds, ascending; gaps[base:] are above RESOLUTION_S
+    Fills the evidence in `row`. Returns (shortest, longest gap of the window, whether multiples of it count); the
+    longest is 0 where no window holds more than chance puts there.
+    """
+    best, low, high, has_multiples = -np.inf, 0.0, 0.0, False
+    for b in range(BURST_QUANTILES.shape[0] + 1):
+        pause_s = RESOLUTION_S
+        if b > 0:
+            pause_s = gaps[base + np.int64(BURST_QUANTILES[b - 1] * (gaps.shape[0] - base - 1))] / BURST_FRACTION
+            if pause_s <= gaps[base]:  # there is nothing to take together
+                continue
+        first = np.searchsorted(gaps, pause_s, side="right")
+        n = gaps.shape[0] - first
+        if n + 1 < MIN_BEATS:
+            continue
+        shift_s = gaps[first - 1] if first > 0 else 0.0
+        nats, at, inside, chance = densest_window(gaps, first, shift_s, quantum_s)
+        if inside == 0:
+            continue
+        multiples_help = False
+        if gaps[at + inside - 1] <= MULTIPLE_MAX_RATIO * gaps[at]:
+            n_all, chance_all = inside, chance
+            for k in range(2, MAX_MULTIPLE + 1):
+                more, chance_more = count_multiples(gaps, at, inside, k)
+                n_all += more
+                chance_all += chance_more
+            nats_all = evidence(n_all, n, chance_all)
+            if nats_all > nats:
+                nats, multiples_help = nats_all, True
+        surplus = nats - math.log(n) - SEARCH_NATS
+        if surplus > best:
+            best, low, high, has_multiples = surplus, gaps[at], gaps[at + inside - 1], multiples_help
+            row["surplus_nats"] = surplus
+            row["ratio"] = high / low
+            row["chance_share"] = chance
+            row["n_window"] = inside
+            row["burst_gap_s"] = pause_s
+    return low, high, has_multiples
+
+
 @kernel(types.void(_I64, _I64, _I64, types.boolean[::1], _STATS_REC[::1]))
-def _measure(off, ts_ns, orig_bytes, answered, stats):
-    """Fill one row of `stats` for each channel off[i]:off[i + 1]."""
+def _measure(
+    off: NDArray[np.int64],
+    ts_ns: NDArray[np.int64],
+    orig_bytes: NDArray[np.int64],
+    answered: NDArray[np.bool_],
+    stats: NDArray[np.void],
+) -> None:
+    """Fill one row of `stats` (zeros before) for each channel off[i]:off[i + 1]."""
     longest = 0
     for c in range(off.shape[0] - 1):
         longest = max(longest, off[c + 1] - off[c])
     beats = np.empty(longest, np.float64)
+    pauses = np.empty(longest, np.float64)
     sizes = np.empty(longest, np.int64)
     for c in range(off.shape[0] - 1):
         begin, end = off[c], off[c + 1]
@@ -140,51 +214,17 @@ def _measure(off, ts_ns, orig_bytes, answered, stats):
         row["n_beats"] = gaps.shape[0] - base + 1
         if row["n_beats"] < MIN_BEATS:
             continue
-        quantum_s = _time_quantum(ts_ns, begin, end)
-        best, low, high = -np.inf, 0.0, 0.0
-        multiples_help = False
-        for b in range(BURST_QUANTILES.shape[0] + 1):
-            pause_s = RESOLUTION_S
-            if b > 0:
-                at = base + np.int64(BURST_QUANTILES[b - 1] * (gaps.shape[0] - base - 1))
-                pause_s = gaps[at] / BURST_FRACTION
-                if pause_s <= gaps[base]:  # would collapse nothing
-                    continue
-            first = np.searchsorted(gaps, pause_s, side="right")
-            n = gaps.shape[0] - first
-            if n + 1 < MIN_BEATS:
-                continue
-            shift_s = gaps[first - 1] if first > 0 else 0.0
-            nats, at, inside, chance = densest_window(gaps, first, shift_s, quantum_s)
-            with_multiples = False
-            if inside > 0 and gaps[at + inside - 1] <= MULTIPLE_MAX_RATIO * gaps[at]:
-                n_all, chance_all = inside, chance
-                for k in range(2, MAX_MULTIPLE + 1):
-                    more, chance_more = count_multiples(gaps, at, inside, k)
-                    n_all += more
-                    chance_all += chance_more
-                nats_all = evidence(n_all, n, chance_all)
-                if nats_all > nats:
-                    nats, with_multiples, chance = nats_all, True, chance
-            surplus = nats - math.log(n) - SEARCH_NATS
-            if inside > 0 and surplus > best:
-                best = surplus
-                low, high = gaps[at], gaps[at + inside - 1]
-                multiples_help = with_multiples
-                row["surplus_nats"] = surplus
-                row["ratio"] = high / low
-                row["chance_share"] = chance
-                row["n_window"] = inside
-                row["burst_gap_s"] = pause_s
-        if best == -np.inf:
+        low, high, has_multiples = _search(gaps, base, _time_quantum(ts_ns, begin, end), row)
+        if high == 0.0:
             continue
         n_hits, n_sized = _walk_beats(
-            ts_ns, orig_bytes, begin, end, low, high, multiples_help, row["burst_gap_s"], beats, sizes, row
+            ts_ns, orig_bytes, begin, end, low, high, has_multiples, row["burst_gap_s"], beats, pauses, sizes, row
         )
-        hits = np.sort(beats[:n_hits])
-        row["interval_s"] = hits[n_hits // 2]
-        row["low_s"] = hits[np.int64(0.05 * (n_hits - 1))]
-        row["high_s"] = hits[np.int64(np.ceil(0.95 * (n_hits - 1)))]
+        middle, early, late = _middle(beats[:n_hits])
+        pause, pause_early, pause_late = _middle(pauses[:n_hits])
+        if (pause_late - pause_early) * middle < (late - early) * pause:  # a sleep after work of varying length
+            middle, early, late = pause, pause_early, pause_late
+        row["interval_s"], row["low_s"], row["high_s"] = middle, early, late
         row["n_sized"] = n_sized
         if n_sized > 0:
             ordered = np.sort(sizes[:n_sized])

@@ -30,9 +30,11 @@ def explain(row: Any) -> list[str]:
     sentences = [_beat(row), _chance(row), *_sizes(row), *_limits(row)]
     if row["n_events"] > n_beats:
         pause = duration(max(row["burst_gap_s"], RESOLUTION_S))
-        sentences.append(f"{count(int(row['n_events']), 'event')} make the {n_beats:,} beats: less than {pause} apart is one")
+        events = count(int(row["n_events"]), "event")
+        sentences.append(f"{events} make the {n_beats:,} beats: those less than {pause} apart are one")
     if row["n_stretches"] > 1:
-        sentences.append(f"{count(int(row['n_stretches']), 'stretch', 'stretches')} with long pauses between (host off or out of hours)")
+        stretches = count(int(row["n_stretches"]), "stretch", "stretches")
+        sentences.append(f"{stretches} with long pauses between (host off or out of hours)")
     return sentences
 
 
@@ -40,7 +42,8 @@ def explain_answers(row: Any) -> list[str]:
     """Whether anybody answered. row : STATS"""
     n_events, n_answered = int(row["n_events"]), int(row["n_answered"])
     if n_answered == 0:
-        return [f"none of {count(n_events, 'attempt')} was answered: the destination is blocked or gone, and still tried"]
+        attempts = count(n_events, "attempt")
+        return [f"none of {attempts} was answered: the destination is blocked or gone, and still tried"]
     if n_answered < 0.5 * n_events:
         return [f"only {n_answered:,} of {n_events:,} were answered"]
     return []
@@ -72,7 +75,7 @@ def _beat(row: Any) -> str:
 def _chance(row: Any) -> str:
     gaps = int(row["n_beats"]) - 1
     return (
-        f"{percent(row['n_window'] / gaps)} of the gaps lie within a factor {row['ratio']:.2f} of each other, "
+        f"{percent(row['n_window'] / gaps)} of the gaps lie within a factor {row['ratio']:.3g} of each other, "
         f"where chance would put at most {percent(row['chance_share'])}"
     )
 
@@ -80,14 +83,15 @@ def _chance(row: Any) -> str:
 def _sizes(row: Any) -> list[str]:
     if row["n_sized"] == 0:
         return []
-    return [f"request sizes {size(int(row['same_size_bytes']))} in {int(row['n_same_size']):,} of {int(row['n_sized']):,}"]
+    common = size(int(row["same_size_bytes"]))
+    return [f"request sizes {common} in {int(row['n_same_size']):,} of {int(row['n_sized']):,}"]
 
 
 def _limits(row: Any) -> list[str]:
     sentences = []
     if row["n_beats"] < FULL_BEATS:
         most = float(ceiling(np.array([row["n_beats"]]))[0])
-        sentences.append(f"only {int(row['n_beats'])} beats: the score cannot pass {most:.2f} before there are {FULL_BEATS}")
+        sentences.append(f"only {row['n_beats']} beats: the score cannot pass {most:.2f} before there are {FULL_BEATS}")
     if row["ratio"] > WIDE_JITTER_RATIO:
         sentences.append("the jitter is wide: a program paced by its work, not by a timer, can look like this")
     return sentences

@@ -14,10 +14,11 @@ heavier-tailed pauses of people. This module never sees absolute times.
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sensor.jit import kernel
 
-RATIOS = np.array([1.02, 1.05, 1.1, 1.2, 1.35, 1.55, 2.0, 2.5, 3.1])
+RATIOS = np.array([1.02, 1.05, 1.1, 1.2, 1.35, 1.55, 1.8, 2.1, 2.5, 3.1])
 """Window widths tried. 1.02: clocks and networks are no better; 3.1: just above +-50 % of jitter."""
 
 MULTIPLE_MAX_RATIO = 1.36
@@ -28,13 +29,13 @@ MAX_MULTIPLE = 3
 
 
 @kernel()
-def chance_share(ratio):
+def chance_share(ratio: float) -> float:
     """Share of gaps that the null puts into the best window of this width."""
     return math.erf(math.log(ratio) / math.sqrt(8.0))
 
 
 @kernel()
-def evidence(n_inside, n, chance):
+def evidence(n_inside: int, n: int, chance: float) -> float:
     """n * KL(n_inside / n || chance) in nats; 0 where the window holds no more than chance."""
     share = n_inside / n
     if share <= chance or chance >= 1.0:
@@ -46,7 +47,9 @@ def evidence(n_inside, n, chance):
 
 
 @kernel()
-def densest_window(gaps, begin, shift_s, quantum_s):
+def densest_window(
+    gaps: NDArray[np.float64], begin: int, shift_s: float, quantum_s: float
+) -> tuple[float, int, int, float]:
     """Best window over gaps[begin:], all above `shift_s`.
 
     `shift_s` is the longest gap that was counted as part of a burst. The gaps left are longer than it, which alone
@@ -59,15 +62,16 @@ def densest_window(gaps, begin, shift_s, quantum_s):
     n = gaps.shape[0] - begin
     best, best_at, best_n, best_chance = 0.0, begin, 0, 1.0
     for k in range(RATIOS.shape[0]):
-        top, top_at, end = 0, begin, begin
+        top, top_at, low_at = 0, begin, begin
         for i in range(begin, gaps.shape[0]):
-            limit = (gaps[i] - shift_s) * RATIOS[k] + shift_s
-            while end < gaps.shape[0] and gaps[end] <= limit:
-                end += 1
-            if end - i > top:
-                top, top_at = end - i, i
+            # The window never shrinks: it grows onto gap i, or slides with it. What it ends at is the largest count.
+            if gaps[i] - shift_s <= (gaps[low_at] - shift_s) * RATIOS[k]:
+                top, top_at = top + 1, low_at
+            else:
+                low_at += 1
         low = max(gaps[top_at] - shift_s, 1e-9)
-        chance = chance_share(RATIOS[k] + quantum_s / low)
+        ratio = max((gaps[top_at + top - 1] - shift_s) / low, RATIOS[0])  # as wide as its gaps are
+        chance = chance_share(ratio + quantum_s / low)
         nats = evidence(top, n, chance)
         if nats > best:
             best, best_at, best_n, best_chance = nats, top_at, top, chance
@@ -75,7 +79,7 @@ def densest_window(gaps, begin, shift_s, quantum_s):
 
 
 @kernel()
-def count_multiples(gaps, first, n_inside, k):
+def count_multiples(gaps: NDArray[np.float64], first: int, n_inside: int, k: int) -> tuple[int, float]:
     """Gaps near k beats, for the window gaps[first:first + n_inside]. Returns (how many, chance share of that window).
 
     The window of k beats has the relative width of the window of one (jitter adds up slower than that).

@@ -112,7 +112,7 @@ class PcapFormat:
         types.int64[::1],
     )
 )
-def index_records(  # type: ignore[no-untyped-def]
+def index_records(
     frames, lo, hi, big_endian, header_bytes, ns_per_unit, max_frame_bytes, start, end, ts_ns, wire_len, counters
 ):
     """Index pcap records in frames[lo:hi] until the bytes or the columns run out.
@@ -133,11 +133,10 @@ def index_records(  # type: ignore[no-untyped-def]
         fraction = np.int64(load32(frames, pos + 4, big_endian))
         if fraction >= units_per_s:
             counters[TS_FRACTION] += 1
-        ts = np.int64(load32(frames, pos, big_endian)) * 1_000_000_000 + fraction * ns_per_unit
+        ts_ns[n] = np.int64(load32(frames, pos, big_endian)) * 1_000_000_000 + fraction * ns_per_unit
+        wire_len[n] = note_packet(counters, ts_ns[n], cap_len, np.int64(load32(frames, pos + 12, big_endian)))
         start[n] = pos + header_bytes
         pos += header_bytes + cap_len
         end[n] = pos
-        ts_ns[n] = ts
-        wire_len[n] = note_packet(counters, ts, cap_len, np.int64(load32(frames, end[n] - cap_len - header_bytes + 12, big_endian)))
         n += 1
     return n, pos, WALK_FULL, 0

@@ -106,7 +106,7 @@ class Format(Protocol):
 
 
 @kernel()
-def load32(frames, pos, big_endian):  # type: ignore[no-untyped-def]
+def load32(frames, pos, big_endian):
     """uint32 at pos, in the byte order asked for."""
     b0 = np.uint32(frames[pos])
     b1 = np.uint32(frames[pos + 1])
@@ -118,7 +118,7 @@ def load32(frames, pos, big_endian):  # type: ignore[no-untyped-def]
 
 
 @kernel()
-def note_packet(counters, ts_ns, cap_len, wire_len):  # type: ignore[no-untyped-def]
+def note_packet(counters, ts_ns, cap_len, wire_len):
     """Count what is odd about a packet; return its length on the wire, at least what was captured."""
     if ts_ns < counters[LAST_TS_NS] and counters[N_PACKETS] > 0:
         counters[TS_BACKWARDS] += 1

@@ -43,10 +43,10 @@ class Window:
         self._before_bytes += self.lo
         self.lo, self.hi = 0, rest
         limit = max(need, BUFFER_BYTES)
-        with memoryview(self.buffer) as view:
-            while self.hi < need:
-                got = self._source.readinto(view[self.hi : limit])
-                if got == 0:
-                    return False
-                self.hi += got
+        view = self.buffer.data
+        while self.hi < need:
+            got = self._source.readinto(view[self.hi : limit])
+            if got == 0:
+                return False
+            self.hi += got
         return True

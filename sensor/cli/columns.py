@@ -80,17 +80,78 @@ def _score(row: Row) -> str:
 
 FLOWS = Kind(
     "flows",
-    (
+    tuple(
         "uid community_id first_ts last_ts duration_s proto orig_ip orig_port resp_ip resp_port vlan_id name name_source "
         "app via_proxy ja3 ja4 user_agent conn_state history orig_pkts resp_pkts orig_bytes resp_bytes orig_ip_bytes "
-        "resp_ip_bytes end_reason source"
-    ).split(" ")
-    and tuple(
-        (
-            "uid community_id first_ts last_ts duration_s proto orig_ip orig_port resp_ip resp_port vlan_id name "
-            "name_source app via_proxy ja3 ja4 user_agent conn_state history orig_pkts resp_pkts orig_bytes resp_bytes "
-            "orig_ip_bytes resp_ip_bytes end_reason source"
-        ).split()
+        "resp_ip_bytes end_reason source".split()
     ),
-    (),
+    (
+        _when("start (UTC)", "first_ts"),
+        _seconds("length", "duration_s", drop=4),
+        _plain("originator", "orig_ip"),
+        _plain("port", "orig_port", right=True, drop=6),
+        _plain("responder", "resp_ip"),
+        Column("service", _service),
+        _plain("name", fold=True, drop=1),
+        _plain("app", drop=5),
+        _plain("state", "conn_state", drop=2),
+        _bytes("sent", "orig_bytes", drop=3),
+        _bytes("received", "resp_bytes", drop=3),
+    ),
+)
+
+EVENTS = Kind(
+    "events",
+    tuple(
+        "ts uid orig_ip resp_ip resp_port proto dest name_source kind orig_bytes resp_bytes duration_s via_proxy "
+        "answered method uri user_agent ja4 source".split()
+    ),
+    (
+        _when("time (UTC)", "ts"),
+        _plain("host", "orig_ip"),
+        _plain("kind", drop=2),
+        Column("destination", _named_or_address("dest"), fold=True),
+        Column("service", _service),
+        _bytes("sent", "orig_bytes", drop=3),
+        _bytes("received", "resp_bytes", drop=3),
+        _plain("answered", drop=5),
+        _plain("method", drop=4),
+        _plain("uri", fold=True, drop=4),
+    ),
+)
+
+DNS = Kind(
+    "DNS rows",
+    tuple("ts orig_ip resp_ip qname qtype rcode answers ttl".split()),
+    (
+        _when("time (UTC)", "ts"),
+        _plain("host", "orig_ip"),
+        _plain("resolver", "resp_ip", drop=3),
+        _plain("question", "qname", fold=True),
+        _plain("type", "qtype"),
+        _plain("rcode", drop=2),
+        _plain("answers", fold=True, drop=1),
+        _plain("ttl", right=True, drop=4),
+    ),
+)
+
+FINDINGS = Kind(
+    "findings",
+    tuple(
+        "id analyzer orig_ip dest dest_ips resp_port proto score severity first_ts last_ts events interval_s "
+        "jitter_frac via_proxy outcome reasons techniques state note".split()
+    ),
+    (
+        _plain("id", right=True),
+        _plain("severity"),
+        Column("score", _score, right=True),
+        _plain("analyzer", drop=1),
+        _plain("host", "orig_ip"),
+        _plain("destination", "dest", fold=True),
+        Column("service", _service, drop=3),
+        _plain("events", right=True, drop=4),
+        _seconds("interval", "interval_s", drop=2),
+        _plain("outcome", drop=5),
+        _when("last seen (UTC)", "last_ts", drop=6),
+    ),
 )

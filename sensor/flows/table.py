@@ -57,7 +57,7 @@ def find(table, code, src_hi, src_lo, dst_hi, dst_lo, port, proto, one_way):
     mask = np.int64(table.slots.shape[0] - 1)
     slot = np.int64(code & np.uint64(mask))
     tag = code & np.uint64(0xFFFFFFFF00000000)
-    back = (port >> np.uint32(16)) | (port << np.uint32(16))
+    back = np.uint32(np.int64(port) >> 16 | (np.int64(port) & 0xFFFF) << 16)
     while table.slots[slot] != 0:
         entry = table.slots[slot]
         if entry & np.uint64(0xFFFFFFFF00000000) == tag:

@@ -9,7 +9,7 @@ packets before the NIC fills them in, so no `c` letter is ever written.
 
 import numpy as np
 
-from sensor.constants import TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN
+from sensor.constants import PROTO_TCP, TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN
 from sensor.flows.rows import (
     STATE_OTH,
     STATE_REJ,
@@ -271,6 +271,17 @@ def update(f, d, flags, seq, ack, window, length, ts):
         if f["state"][d] == RESET or f["closed"][peer] or f["state"][peer] == INACTIVE:
             f["is_closed"] = 1
     return fresh
+
+
+@kernel()
+def is_one_sided(f):
+    """Whether the originator goes on speaking on a connection whose other side was never seen."""
+    return (
+        f["proto"] == PROTO_TCP
+        and f["state"][0] == SYN_SENT
+        and f["state"][1] == INACTIVE
+        and f["history_bits"] & np.uint32(_BIT_D | _BIT_A) != 0
+    )
 
 
 @kernel()

@@ -52,6 +52,7 @@ _DUE, _BEFORE, _ROW, _NOW = range(4)
 COUNT_NAMES = ("packets", "duplicates", "not_flow", "evicted", "time_backwards", "flows")
 C_PACKETS, C_DUPLICATES, C_NOT_FLOW, C_EVICTED, C_BACKWARDS, C_FLOWS = range(6)
 
+ATTEMPT_NS = 5 * 10**9  # Zeek's tcp_attempt_delay
 SWEEP_NS = 5 * 10**9
 _AHEAD_SLOT, _AHEAD_ROW = 16, 8  # packets looked ahead, so that their memory is here when they are
 _ROOM = 4  # rows one packet may write to a buffer, at most
@@ -62,14 +63,14 @@ def _key_port(p):
     """(source port << 16 | destination port, whether the key has one direction only); ICMP as Zeek pairs it."""
     if p["proto"] == PROTO_ICMP or p["proto"] == PROTO_ICMP6:
         other, one_way = counterpart(p["proto"], p["src_port"], p["dst_port"])
-        return np.uint32(p["src_port"]) << np.uint32(16) | np.uint32(other), one_way
-    return np.uint32(p["src_port"]) << np.uint32(16) | np.uint32(p["dst_port"]), False
+        return np.uint32(np.int64(p["src_port"]) << 16 | np.int64(other)), one_way
+    return np.uint32(np.int64(p["src_port"]) << 16 | np.int64(p["dst_port"])), False
 
 
 @kernel()
 def _code(tab, p, port, one_way):
     """Keyed hash of a packet's flow key, the same from both sides."""
-    back = (port >> np.uint32(16)) | (port << np.uint32(16))
+    back = np.uint32(np.int64(port) >> 16 | (np.int64(port) & 0xFFFF) << 16)
     swap = (p["src_hi"], p["src_lo"], port) > (p["dst_hi"], p["dst_lo"], back)
     if swap and not one_way:
         return table.key_hash(tab.key, p["dst_hi"], p["dst_lo"], p["src_hi"], p["src_lo"], back, p["proto"])
@@ -108,7 +109,7 @@ def _begin(tab, cache, p, port, code, row):
     if _is_flipped(p):
         f["orig_hi"], f["orig_lo"] = p["dst_hi"], p["dst_lo"]
         f["resp_hi"], f["resp_lo"] = p["src_hi"], p["src_lo"]
-        f["key_port"] = (port >> np.uint32(16)) | (port << np.uint32(16))
+        f["key_port"] = np.uint32(np.int64(port) >> 16 | (np.int64(port) & 0xFFFF) << 16)
         f["history"][0] = 94
         f["history_len"] = 1
     else:
@@ -135,11 +136,36 @@ def _begin(tab, cache, p, port, code, row):
 
 
 @kernel()
-def _take_payload(f, d, ts, fresh, gap_ns, out, pool):
-    """Bytes of a payload go to the open event; the originator speaking after a silence opens another."""
-    if d == 0 and f["had_payload"] and ts - f["last_payload_ts"] >= gap_ns and not f["is_query"] and not f["is_carrier"]:
+def _restart_one_sided(f, ts, out, pool):
+    """Report what a connection did of which the mirror shows one side only, and go on with it as seen midstream.
+
+    Zeek takes an unanswered SYN for over after its attempt delay, so its rows are cut here; ours carry one uid, and
+    the open event goes on.
+    """
+    report_flow(f, out, pool, END_IDLE, False)
+    for d in range(2):
+        f["state"][d] = f["prev_state"][d] = 0
+        f["fins"][d] = f["closed"][d] = 0
+        f["pkts"][d] = f["reported_pkts"][d] = 0
+        f["ip_bytes"][d] = f["reported_ip_bytes"][d] = 0
+        f["reported_bytes"][d] = 0
+        f["seq_wraps"][d] = f["ack_wraps"][d] = 0
+    f["history_len"] = 0
+    f["history_bits"] = 0
+    f["first_ts"] = f["report_ts"] = f["last_ts"] = ts
+
+
+@kernel()
+def _begin_exchange(f, ts, gap_ns, out, pool):
+    """The originator speaks again after a silence: another event."""
+    if f["had_payload"] and ts - f["last_payload_ts"] >= gap_ns and not f["is_query"] and not f["is_carrier"]:
         close_event(f, out, pool)
         open_event(f, ts, KIND_EXCHANGE)
+
+
+@kernel()
+def _add_payload(f, d, ts, fresh):
+    """Count new payload bytes of side d to the flow and to its open event."""
     f["had_payload"] = 1
     f["last_payload_ts"] = max(f["last_payload_ts"], ts)
     f["event_last_ts"] = max(f["event_last_ts"], ts)
@@ -183,19 +209,21 @@ def _take(tab, f, row, p, d, frames, cache, pool, out, config, scratch):
             tcp.add_letter(f, d, 68)
         if fresh == 0 and d == 1:
             f["event_answered"] = 1
-    if fresh > 0:
-        _take_payload(f, d, ts, fresh, config.gap_ns, out, pool)
+    if fresh > 0 and d == 0:
+        _begin_exchange(f, ts, config.gap_ns, out, pool)
     if end > pos and p["fragment"] != FRAGMENT_LATER:
         port = np.int64(f["key_port"] & np.uint32(0xFFFF))
         if port == 53 and (p["proto"] == PROTO_UDP or p["proto"] == PROTO_TCP):
             take_dns(f, d, p, frames, pos, end, cache, pool, out, tab.key, scratch)
         elif fresh > 0 and (d == 0 or f["app"] == 0) and not f["is_carrier"]:
             names.look(f, out, pool, frames, pos, end, d, ts, scratch.spans)
+    if fresh > 0:
+        _add_payload(f, d, ts, fresh)
 
 
 @kernel()
 def _finish(tab, row, pool, out, reason):
-    report_flow(tab.flows[row], out, pool, reason)
+    report_flow(tab.flows[row], out, pool, reason, True)
     table.remove(tab, row)
 
 
@@ -273,9 +301,11 @@ def track(packets, first, frames, codes, tab, cache, pool, out, clock, config, s
             if ts > tab.deadline[row]:
                 _finish(tab, row, pool, out, END_IDLE)
                 row = -1
-            elif is_duplicate(f, d, p):
+            elif is_duplicate(f, d, p, frames):
                 clock.counts[C_DUPLICATES] += 1
                 continue
+            elif tcp.is_one_sided(f) and ts - f["first_ts"] > ATTEMPT_NS:
+                _restart_one_sided(f, ts, out, pool)
             elif (
                 p["proto"] == PROTO_TCP
                 and p["fragment"] != FRAGMENT_LATER
@@ -291,13 +321,13 @@ def track(packets, first, frames, codes, tab, cache, pool, out, clock, config, s
             _begin(tab, cache, p, port, code, row)
             f = tab.flows[row]
             d = 0 if (p["src_lo"] == f["orig_lo"] and p["src_hi"] == f["orig_hi"] and port == f["key_port"]) else 1
-            is_duplicate(f, d, p)
+            is_duplicate(f, d, p, frames)
             clock.counts[C_FLOWS] += 1
         clock.counts[C_PACKETS] += 1
         f = tab.flows[row]
         _take(tab, f, row, p, d, frames, cache, pool, out, config, scratch)
         if ts - f["report_ts"] >= config.active_ns:
-            report_flow(f, out, pool, END_ACTIVE)
+            report_flow(f, out, pool, END_ACTIVE, False)
     return n, DONE
 
 

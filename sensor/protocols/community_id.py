@@ -16,13 +16,15 @@ from sensor.jit import kernel
 TEXT_BYTES = 30
 """The length of every Community ID, bytes: "1:" and 28 characters of base64."""
 
-LANES = 16
+LANES = 64
 
 _ALPHABET: NDArray[np.uint8] = np.frombuffer(
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", np.uint8
 )
 _V4_MAPPED = np.uint64(0xFFFF)
 _NO_COUNTERPART = -1
+_CONSTANTS: NDArray[np.uint32] = np.array([0x5A827999, 0x6ED9EBA1, 0x8F1BBCDC, 0xCA62C1D6], np.uint32)
+_ALL_ONES = 0xFFFFFFFF
 
 
 def _counterparts(pairs: tuple[tuple[int, int], ...]) -> NDArray[np.int16]:
@@ -42,7 +44,7 @@ _ICMP6_COUNTERPART = _counterparts(((128, 129), (130, 131), (133, 134), (135, 13
 _COLUMN64 = types.Array(types.uint64, 1, "A", readonly=True)
 _COLUMN16 = types.Array(types.uint16, 1, "A", readonly=True)
 _COLUMN8 = types.Array(types.uint8, 1, "A", readonly=True)
-_WORDS = types.uint32[:, ::1]
+_WORDS = types.uint32[::1]
 _U64 = types.uint64
 _I64 = types.int64
 
@@ -57,53 +59,47 @@ def _rotate(x: int, n: int) -> int:
 def _sha1_lanes(words: NDArray[np.uint32], state: NDArray[np.uint32]) -> None:
     """SHA-1 of one block in every lane.
 
-    words : uint32[80, LANES], the block in rows 0 to 15; the rest is overwritten
-    state : uint32[85, LANES]; row t + 5 gets what FIPS 180-4 calls `a` after round t. The four older variables are
+    words : uint32[80 * LANES], row after row, the block in rows 0 to 15; the rest is overwritten
+    state : uint32[85 * LANES]; row t + 5 gets what FIPS 180-4 calls `a` after round t. The four older variables are
         older rows, rotated: so a round writes one row only. The digest comes back in rows 80 (first word) to 84.
     """
     for lane in range(LANES):
-        state[4, lane] = np.uint32(0x67452301)
-        state[3, lane] = np.uint32(0xEFCDAB89)
-        state[2, lane] = np.uint32(0x62EB73FA)  # the last three initial words, rotated left by 2
-        state[1, lane] = np.uint32(0x40C951D8)
-        state[0, lane] = np.uint32(0x0F4B87C3)
-    for t in range(16, 80):
-        for lane in range(LANES):
-            mixed = words[t - 3, lane] ^ words[t - 8, lane] ^ words[t - 14, lane] ^ words[t - 16, lane]
-            words[t, lane] = _rotate(mixed, np.uint32(1))
+        state[lane] = np.uint32(0x0F4B87C3)  # the last three initial words, rotated left by 2
+        state[lane + LANES] = np.uint32(0x40C951D8)
+        state[lane + 2 * LANES] = np.uint32(0x62EB73FA)
+        state[lane + 3 * LANES] = np.uint32(0xEFCDAB89)
+        state[lane + 4 * LANES] = np.uint32(0x67452301)
+    for i in range(16 * LANES, 80 * LANES):
+        mixed = words[i - 3 * LANES] ^ words[i - 8 * LANES] ^ words[i - 14 * LANES] ^ words[i - 16 * LANES]
+        words[i] = _rotate(mixed, np.uint32(1))
     for phase in range(4):
-        constant = np.uint32(0x5A827999)
-        if phase == 1:
-            constant = np.uint32(0x6ED9EBA1)
-        elif phase == 2:
-            constant = np.uint32(0x8F1BBCDC)
-        elif phase == 3:
-            constant = np.uint32(0xCA62C1D6)
+        constant = _CONSTANTS[phase]
+        is_choice = np.uint32(_ALL_ONES if phase == 0 else 0)
+        is_majority = np.uint32(_ALL_ONES if phase == 2 else 0)
+        is_parity = ~(is_choice | is_majority)
         for t in range(20 * phase, 20 * phase + 20):
             for lane in range(LANES):
-                b = state[t + 3, lane]
-                c = _rotate(state[t + 2, lane], np.uint32(30))
-                d = _rotate(state[t + 1, lane], np.uint32(30))
-                e = _rotate(state[t, lane], np.uint32(30))
-                if phase == 0:
-                    f = d ^ (b & (c ^ d))
-                elif phase == 2:
-                    f = (b & c) | (d & (b | c))
-                else:
-                    f = b ^ c ^ d
-                a = _rotate(state[t + 4, lane], np.uint32(5))
-                state[t + 5, lane] = a + f + e + constant + words[t, lane]
+                i = t * LANES + lane
+                b = state[i + 3 * LANES]
+                c = _rotate(state[i + 2 * LANES], np.uint32(30))
+                d = _rotate(state[i + LANES], np.uint32(30))
+                e = _rotate(state[i], np.uint32(30))
+                # all three functions and masks: a branch in here would keep the loop from becoming vectors
+                f = (is_choice & (d ^ (b & (c ^ d)))) | (is_majority & ((b & c) | (d & (b | c))))
+                f |= is_parity & (b ^ c ^ d)
+                state[i + 5 * LANES] = _rotate(state[i + 4 * LANES], np.uint32(5)) + f + e + constant + words[i]
     for lane in range(LANES):
-        a = state[84, lane] + np.uint32(0x67452301)
-        b = state[83, lane] + np.uint32(0xEFCDAB89)
-        c = _rotate(state[82, lane], np.uint32(30)) + np.uint32(0x98BADCFE)
-        d = _rotate(state[81, lane], np.uint32(30)) + np.uint32(0x10325476)
-        e = _rotate(state[80, lane], np.uint32(30)) + np.uint32(0xC3D2E1F0)
-        state[80, lane] = a
-        state[81, lane] = b
-        state[82, lane] = c
-        state[83, lane] = d
-        state[84, lane] = e
+        i = 80 * LANES + lane
+        a = state[i + 4 * LANES] + np.uint32(0x67452301)
+        b = state[i + 3 * LANES] + np.uint32(0xEFCDAB89)
+        c = _rotate(state[i + 2 * LANES], np.uint32(30)) + np.uint32(0x98BADCFE)
+        d = _rotate(state[i + LANES], np.uint32(30)) + np.uint32(0x10325476)
+        e = _rotate(state[i], np.uint32(30)) + np.uint32(0xC3D2E1F0)
+        state[i] = a
+        state[i + LANES] = b
+        state[i + 2 * LANES] = c
+        state[i + 3 * LANES] = d
+        state[i + 4 * LANES] = e
 
 
 @kernel(types.void(_WORDS, _I64, _U64, _U64, _U64, _U64, _I64, _I64, _I64, types.boolean))
@@ -127,37 +123,37 @@ def _fill_block(
     mapped = (a_hi | b_hi) == np.uint64(0)
     mapped = mapped and (a_lo >> np.uint64(32)) == _V4_MAPPED and (b_lo >> np.uint64(32)) == _V4_MAPPED
     if mapped:
-        words[0, lane] = np.uint32((a_lo >> np.uint64(16)) & np.uint64(0xFFFF))
-        words[1, lane] = np.uint32(((a_lo << np.uint64(16)) | ((b_lo >> np.uint64(16)) & np.uint64(0xFFFF))))
+        words[lane] = np.uint32((a_lo >> np.uint64(16)) & np.uint64(0xFFFF))
+        words[LANES + lane] = np.uint32(((a_lo << np.uint64(16)) | ((b_lo >> np.uint64(16)) & np.uint64(0xFFFF))))
         at = 2
     else:
-        words[0, lane] = np.uint32(a_hi >> np.uint64(48))
-        words[1, lane] = np.uint32(a_hi >> np.uint64(16))
-        words[2, lane] = np.uint32((a_hi << np.uint64(16)) | (a_lo >> np.uint64(48)))
-        words[3, lane] = np.uint32(a_lo >> np.uint64(16))
-        words[4, lane] = np.uint32((a_lo << np.uint64(16)) | (b_hi >> np.uint64(48)))
-        words[5, lane] = np.uint32(b_hi >> np.uint64(16))
-        words[6, lane] = np.uint32((b_hi << np.uint64(16)) | (b_lo >> np.uint64(48)))
-        words[7, lane] = np.uint32(b_lo >> np.uint64(16))
+        words[lane] = np.uint32(a_hi >> np.uint64(48))
+        words[LANES + lane] = np.uint32(a_hi >> np.uint64(16))
+        words[2 * LANES + lane] = np.uint32((a_hi << np.uint64(16)) | (a_lo >> np.uint64(48)))
+        words[3 * LANES + lane] = np.uint32(a_lo >> np.uint64(16))
+        words[4 * LANES + lane] = np.uint32((a_lo << np.uint64(16)) | (b_hi >> np.uint64(48)))
+        words[5 * LANES + lane] = np.uint32(b_hi >> np.uint64(16))
+        words[6 * LANES + lane] = np.uint32((b_hi << np.uint64(16)) | (b_lo >> np.uint64(48)))
+        words[7 * LANES + lane] = np.uint32(b_lo >> np.uint64(16))
         at = 8
-    words[at, lane] = np.uint32((b_lo << np.uint64(16)) | np.uint64(proto << 8))
+    words[at * LANES + lane] = np.uint32((b_lo << np.uint64(16)) | np.uint64(proto << 8))
     at += 1
     if has_ports:
-        words[at, lane] = np.uint32((a_port << 16) | b_port)
+        words[at * LANES + lane] = np.uint32((a_port << 16) | b_port)
         at += 1
     n_bits = 32 * at
-    words[at, lane] = np.uint32(0x80000000)
+    words[at * LANES + lane] = np.uint32(0x80000000)
     for t in range(at + 1, 15):
-        words[t, lane] = np.uint32(0)
-    words[15, lane] = np.uint32(n_bits)
+        words[t * LANES + lane] = np.uint32(0)
+    words[15 * LANES + lane] = np.uint32(n_bits)
 
 
 @kernel(types.void(_WORDS, _I64, types.uint8[:, ::1], _I64))
 def _put_text(state: NDArray[np.uint32], lane: int, out: NDArray[np.uint8], row: int) -> None:
     """Write "1:" and the base64 of one lane's digest into a row."""
-    first = (np.uint64(state[80, lane]) << np.uint64(32)) | np.uint64(state[81, lane])
-    second = (np.uint64(state[82, lane]) << np.uint64(32)) | np.uint64(state[83, lane])
-    third = np.uint64(state[84, lane])
+    first = (np.uint64(state[80 * LANES + lane]) << np.uint64(32)) | np.uint64(state[81 * LANES + lane])
+    second = (np.uint64(state[82 * LANES + lane]) << np.uint64(32)) | np.uint64(state[83 * LANES + lane])
+    third = np.uint64(state[84 * LANES + lane])
     out[row, 0] = np.uint8(0x31)
     out[row, 1] = np.uint8(0x3A)
     # three windows on the 160 bits, starting at bits 0, 60 and 120: ten, ten and seven characters
@@ -198,8 +194,8 @@ def community_ids(
     n_rows = min(src_hi.shape[0], out.shape[0])
     if out.shape[1] < TEXT_BYTES:
         return
-    words = np.zeros((80, LANES), np.uint32)
-    state = np.empty((85, LANES), np.uint32)
+    words = np.zeros(80 * LANES, np.uint32)
+    state = np.empty(85 * LANES, np.uint32)
     for base in range(0, n_rows, LANES):
         n_used = min(LANES, n_rows - base)
         for lane in range(n_used):

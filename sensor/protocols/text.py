@@ -14,6 +14,7 @@ from sensor.protocols.reads import Bytes
 IP_TEXT_MAX = 39
 """The longest text of an address, bytes: eight groups of four hexadecimal digits and seven colons."""
 
+_IPV4_ROOM = 16  # one more than the longest text: the separator behind the last octet is written too
 _OUT = types.uint8[::1]
 _DOT = 0x2E
 _COLON = 0x3A
@@ -40,7 +41,7 @@ def put_decimal(out: Bytes, at: int, value: int) -> int:
 
 @kernel(types.int64(_OUT, types.int64, types.uint64))
 def _put_ipv4(out: Bytes, at: int, bits: int) -> int:
-    """Dotted text of the low 32 bits; 15 bytes of room must have been checked."""
+    """Dotted text of the low 32 bits; 16 bytes of room must have been checked."""
     for shift in (24, 16, 8, 0):
         octet = np.int64((bits >> np.uint64(shift)) & np.uint64(0xFF))
         # a product by 205 or 41 and a shift divides numbers this small without a division instruction
@@ -105,23 +106,12 @@ def put_ip(out: Bytes, at: int, hi: int, lo: int) -> int:
     """Write the canonical text of an address given as in `sensor.dtypes`.
 
     An IPv4-mapped address is written as IPv4, dotted; any other as RFC 5952 section 4 has it: lower case, no leading
-    zeros, the longest run of at least two zero groups as "::", of equally long runs the leftmost.
+    zeros, the longest run of at least two zero groups as "::", of equally long runs the leftmost. Wants 16 bytes of
+    room for IPv4 and 39 for IPv6, whatever the address.
     """
-    room = out.shape[0] - at
     if hi == np.uint64(0) and (lo >> np.uint64(32)) == np.uint64(_V4_MAPPED):
-        if room > 15:  # one more than the text: the separator behind the last octet is written too
-            return int(_put_ipv4(out, at, lo))
-    elif room >= IP_TEXT_MAX:
-        return int(_put_ipv6(out, at, hi, lo))
-    scratch = np.empty(IP_TEXT_MAX + 1, np.uint8)
-    if hi == np.uint64(0) and (lo >> np.uint64(32)) == np.uint64(_V4_MAPPED):
-        length = _put_ipv4(scratch, 0, lo)
-    else:
-        length = _put_ipv6(scratch, 0, hi, lo)
-    if length > room:
-        return -1
-    out[at : at + length] = scratch[:length]
-    return at + int(length)
+        return -1 if out.shape[0] - at < _IPV4_ROOM else int(_put_ipv4(out, at, lo))
+    return -1 if out.shape[0] - at < IP_TEXT_MAX else int(_put_ipv6(out, at, hi, lo))
 
 
 @kernel(types.int64(types.uint64, types.uint64, _OUT))
@@ -129,6 +119,6 @@ def format_ip(hi: int, lo: int, out: Bytes) -> int:
     """Write the canonical text of an address (see `put_ip`) at the start of `out`; return its length, bytes.
 
     hi, lo : the address, upper and lower 64 bits; an IPv4 address in its IPv4-mapped form
-    out : uint8[n]; 40 bytes always suffice. Returns -1 when the text does not fit.
+    out : uint8[n]; 39 bytes always suffice. Returns -1 when the text does not fit.
     """
     return int(put_ip(out, 0, hi, lo))

@@ -1,12 +1,15 @@
 """Columns in memory, ready for the lake: the one form in which flow, event and DNS rows reach the store.
 
-Text is checked here, once for each column: what goes into a segment is valid UTF-8, because one bad byte from the network
-would make a reader refuse the whole file. Bytes that are no UTF-8 are kept visible as \\xNN. This module never writes files.
+Text is checked here, once for each column: what goes into a segment is valid UTF-8, because one bad byte from the
+network would make a reader refuse the whole file. Bytes that are no UTF-8 are kept visible as \\xNN. This module never
+writes files.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -39,7 +42,7 @@ class Column:
 
     name: str
     kind: Kind
-    values: NDArray[np.int64] | NDArray[np.float64] | NDArray[np.uint8]
+    values: NDArray[Any]
     codes: NDArray[np.int32]
     offsets: NDArray[np.int64]
     data: NDArray[np.uint8]
@@ -105,8 +108,7 @@ def _utf8(
     if len(used) == 0 or used.max() < _FIRST_NON_ASCII:
         return offsets, data
     raw = used.tobytes()
-    bounds = offsets.tolist()
-    return pack_words([_repaired(raw[begin:end]) for begin, end in zip(bounds[:-1], bounds[1:], strict=True)])
+    return pack_words([_repaired(raw[begin:end]) for begin, end in pairwise(offsets.tolist())])
 
 
 def _repaired(value: bytes) -> bytes:

@@ -1,11 +1,10 @@
 """A small Parquet writer for the lake: one file, a few row groups, one data page a column, no nulls, no compression.
 
 Why our own: a whole replay may take about a second, and writing its rows through DuckDB alone takes half of that, while
-pyarrow weighs 160 MB. The encodings do the compressing (differences in packed bits, dictionaries), which measured faster
-and for these columns nearly as small as a general compressor on top of plain pages.
+pyarrow weighs 160 MB. The encodings do the compressing: differences in packed bits, dictionaries.
 
-Source: the Apache Parquet format (parquet-format: README.md, Encodings.md, parquet.thrift). We differ from other writers in
-leaving out what no reader needs here: definition levels (every column is REQUIRED), indexes, checksums.
+Source: the Apache Parquet format (parquet-format: README.md, Encodings.md, parquet.thrift). We differ from other
+writers in leaving out what no reader needs here: definition levels (every column is REQUIRED), indexes, checksums.
 This module never reads Parquet and knows nothing of days, buckets or tables.
 """
 
@@ -101,7 +100,7 @@ def write_parquet(
         raise ValueError(f"rows to take are not within 0 to {n_total - 1}")
     writer = _Writer(columns, scratch or Scratch())
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, _FILE_MODE)
-    with open(descriptor, "wb", buffering=_BUFFER_BYTES) as handle:
+    with os.fdopen(descriptor, "wb", buffering=_BUFFER_BYTES) as handle:
         size = writer.write(handle, rows, row_group_rows)
         if sync:
             handle.flush()
@@ -155,9 +154,9 @@ class _Writer:
         elif column.kind in (Kind.INT32, Kind.INT64):
             page, statistics = self._ints(column, rows)
         elif column.kind is Kind.DOUBLE:
-            page = memoryview(column.values[rows].view(np.uint8))
+            page = column.values[rows].view(np.uint8).data
         else:
-            page = memoryview(np.packbits(column.values[rows], bitorder="little"))
+            page = np.packbits(column.values[rows], bitorder="little").data
         kind, encodings = _TYPES[column.kind]
         self._put(handle, _data_header(len(page), n, encodings[-1]))
         self._put(handle, page)
@@ -232,7 +231,7 @@ def _checked(column: Column, out: NDArray[np.uint8], size: int) -> memoryview:
         raise ValueError(f"column {column.name}: a code or an offset points outside its words")
     if size > _MAX_PAGE_BYTES:
         raise ValueError(f"column {column.name}: {size} bytes are too many for one page; write smaller row groups")
-    return memoryview(out[:size])
+    return out[:size].data
 
 
 def _schema_element(column: Column) -> bytes:

@@ -1,0 +1,155 @@
+"""One capture, from its frames to the lake: reader -> decoder -> flow tracker -> segments.
+
+In: an open reader. Out: segments in the lake and counts. Judges nothing; what cannot be decoded is counted.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from sensor.capture.reader import CaptureReader, RotatedReader
+from sensor.constants import STATUS_NAMES, TUNNEL_NAMES
+from sensor.decode.decoder import Decoder
+from sensor.errors import DamagedCaptureError
+from sensor.flows.columns import Columns
+from sensor.flows.out import N_DNS, N_EVENTS, N_FLOWS, Out
+from sensor.flows.pool import Pool
+from sensor.flows.rows import EVENT_OUT, KIND_QUERY, SOURCE_DNS
+from sensor.flows.tracker import FlowTracker
+from sensor.store.lake import Lake
+
+_TABLES = ("flow", "event", "dns")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the reading of a source has come. bytes_total is None for a stream."""
+
+    source: str
+    bytes_done: int
+    bytes_total: int | None
+    packets: int
+    seconds: float
+
+
+@dataclass(slots=True)
+class Capture:
+    """What reading one source gave.
+
+    rows : rows brought into the lake, by table
+    first_ts, last_ts : ns of the oldest and newest packet, None without packets
+    counters : everything counted, by kind and name
+    error : what was wrong with the file, in words; empty when nothing was
+    """
+
+    packets: int = 0
+    n_bytes: int = 0
+    first_ts: int | None = None
+    last_ts: int | None = None
+    rows: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_TABLES, 0))
+    counters: dict[str, dict[str, int]] = field(default_factory=dict)
+    error: str = ""
+
+
+class LakeSink:
+    """Writes the tracker's full buffers as segments of the lake."""
+
+    def __init__(self, lake: Lake, source: str, name_segment: Callable[[int], str]) -> None:
+        self._lake = lake
+        self._columns = Columns(source)
+        self._name_segment = name_segment
+        self._number = 0
+        self.rows = dict.fromkeys(_TABLES, 0)
+
+    def __call__(self, out: Out, pool: Pool) -> None:
+        """Write what the buffers hold; queries of the DNS buffer become events as well."""
+        dns = out.dns[: int(out.n[N_DNS])]
+        queries = dns[dns["has_query"] != 0]
+        events = out.events[: int(out.n[N_EVENTS])]
+        if len(queries):
+            events = np.concatenate([events, _query_events(queries)])
+        name = self._name_segment(self._number)
+        self._number += 1
+        for table, rows, columns in (
+            ("flow", out.flows[: int(out.n[N_FLOWS])], self._columns.flows),
+            ("event", events, self._columns.events),
+            ("dns", dns, self._columns.dns),
+        ):
+            if len(rows):
+                order = np.argsort(rows["bucket"], kind="stable")
+                grouped = rows[order]
+                self._lake.append(table, name, columns(grouped, pool), grouped["bucket"])
+                self.rows[table] += len(rows)
+
+
+def _query_events(queries: "np.ndarray[tuple[int], np.dtype[np.void]]") -> "np.ndarray[tuple[int], np.dtype[np.void]]":
+    """DNS questions as events: the name asked for is the destination, the resolver the address."""
+    events = np.zeros(len(queries), EVENT_OUT)
+    for name in ("ts", "uid_hi", "uid_lo", "duration_ns", "orig_bytes", "resp_bytes", "orig_ip_id", "resp_ip_id"):
+        events[name] = queries[name]
+    for name in ("resp_port", "proto", "bucket"):
+        events[name] = queries[name]
+    events["dest_id"] = queries["qname_id"]
+    events["name_source"] = SOURCE_DNS
+    events["kind"] = KIND_QUERY
+    events["answered"] = queries["rcode"] >= 0
+    return events
+
+
+def run_capture(
+    reader: CaptureReader | RotatedReader,
+    lake: Lake,
+    name_segment: Callable[[int], str],
+    *,
+    progress: Callable[[Progress], None] | None = None,
+) -> Capture:
+    """Read a capture to its end (or to its damage) into the lake.
+
+    name_segment : gives the name of the n-th segment
+    progress : called now and then
+    Raises: StoreError when the lake cannot be written; KeyboardInterrupt after the rows so far were written.
+    """
+    started = time.monotonic()
+    told = started
+    capture = Capture()
+    sink = LakeSink(lake, reader.source, name_segment)
+    tracker = FlowTracker(sink)
+    decoder = Decoder()
+    oldest, newest = np.iinfo(np.int64).max, np.iinfo(np.int64).min
+    interrupted = False
+    try:
+        for batch in reader.batches():
+            oldest = min(oldest, int(batch.ts_ns.min()))
+            newest = max(newest, int(batch.ts_ns.max()))
+            tracker.add(batch, decoder.decode(batch))
+            if progress is not None and (now := time.monotonic()) - told > 0.5:
+                told = now
+                progress(
+                    Progress(reader.source, reader.bytes_read, reader.bytes_total, reader.packets, now - started)
+                )
+    except DamagedCaptureError as error:
+        capture.error = str(error)
+    except KeyboardInterrupt:
+        interrupted = True
+    tracker.finish(interrupted=interrupted)
+    capture.packets = reader.packets
+    capture.n_bytes = reader.bytes_read
+    if reader.packets:
+        capture.first_ts, capture.last_ts = oldest, newest
+    capture.rows = sink.rows
+    capture.counters = {
+        "decode": _named(STATUS_NAMES, decoder.status_counts),
+        "link": {str(link): n for link, n in decoder.link_counts.items()},
+        "tunnel": _named(TUNNEL_NAMES, decoder.tunnel_counts),
+        "flows": {name: n for name, n in tracker.counts.items() if n},
+        "capture": {name: n for name, n in reader.anomalies.items() if n},
+    }
+    if interrupted:
+        raise KeyboardInterrupt
+    return capture
+
+
+def _named(names: tuple[str, ...], counts: "np.ndarray[tuple[int], np.dtype[np.int64]]") -> dict[str, int]:
+    return {name: int(n) for name, n in zip(names, counts, strict=True) if n and name}

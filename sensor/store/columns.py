@@ -1,0 +1,124 @@
+"""The columns of every table that kagami keeps: name, type, unit and meaning, in the order they are shown and stored.
+
+Source: the contract in docs/data-dictionary.md, which a test compares with this module. Names and meanings are Zeek's
+where Zeek has them. The lake (Parquet) and the results database (SQLite) are both built from these lists.
+This module imports nothing heavy: query commands load it.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+ColumnType = Literal["text", "int32", "int64", "double", "bool", "json"]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One column: `unit` is empty where there is none."""
+
+    name: str
+    type: ColumnType
+    unit: str
+    meaning: str
+
+
+FLOW = (
+    Field("uid", "text", "", "Identifier of the connection; a long flow reported in parts keeps it."),
+    Field("community_id", "text", "", "Community ID version 1 (seed 0) of addresses, ports and protocol."),
+    Field("first_ts", "int64", "ns since 1970 UTC", "Time of the first packet of this report."),
+    Field("last_ts", "int64", "ns since 1970 UTC", "Time of the last packet of this report."),
+    Field("duration_s", "double", "s", "Time from the first to the last packet."),
+    Field("proto", "text", "", "Transport protocol: tcp, udp, icmp, icmp6, sctp, or the IP protocol number."),
+    Field("orig_ip", "text", "", "Address of the originator, in canonical text."),
+    Field("orig_port", "int32", "", "Port of the originator; ICMP: the type."),
+    Field("resp_ip", "text", "", "Address of the responder, in canonical text."),
+    Field("resp_port", "int32", "", "Port of the responder; ICMP: the counterpart type or the code, as Zeek has it."),
+    Field("vlan_id", "int32", "", "Outermost 802.1Q id, 0 for none."),
+    Field("name", "text", "", "Best name known of the responder, empty when none is."),
+    Field("name_source", "text", "", "Where the name comes from: proxy, sni, quic, http, dns, none."),
+    Field("app", "text", "", "Application protocol: tls, quic, http, dns, ssh, ... or empty."),
+    Field("via_proxy", "text", "", "The proxy that carried it, as address:port, or empty."),
+    Field("ja3", "text", "", "JA3 fingerprint of the TLS client, or empty."),
+    Field("ja4", "text", "", "JA4 fingerprint of the TLS or QUIC client, or empty."),
+    Field("user_agent", "text", "", "First HTTP User-Agent of the originator, or empty."),
+    Field("conn_state", "text", "", "Zeek's connection state: S0 S1 SF REJ S2 S3 RSTO RSTR RSTOS0 RSTRH SH SHR OTH."),
+    Field("history", "text", "", "Zeek's history letters: upper case the originator, lower case the responder."),
+    Field("orig_pkts", "int64", "packets", "Packets of the originator."),
+    Field("resp_pkts", "int64", "packets", "Packets of the responder."),
+    Field("orig_bytes", "int64", "bytes", "Payload of the originator; TCP by sequence numbers: each byte counts once."),
+    Field("resp_bytes", "int64", "bytes", "Payload of the responder; TCP by sequence numbers: each byte counts once."),
+    Field("orig_ip_bytes", "int64", "bytes", "Sum of the IP total lengths of the originator's packets."),
+    Field("resp_ip_bytes", "int64", "bytes", "Sum of the IP total lengths of the responder's packets."),
+    Field("end_reason", "text", "", "Why the flow was reported: idle, active, end, forced, evicted."),
+    Field("source", "text", "", "Name of the capture file, or the interface."),
+    Field("tunnel", "text", "", "The tunnel it came out of: gre, erspan, vxlan, geneve, ipip, 6in4, ... or empty."),
+)
+
+EVENT = (
+    Field("ts", "int64", "ns since 1970 UTC", "Time at which the originator began the exchange."),
+    Field("uid", "text", "", "The flow it happened in."),
+    Field("orig_ip", "text", "", "Address of the client."),
+    Field("resp_ip", "text", "", "Address that was contacted."),
+    Field("resp_port", "int32", "", "Port of the destination."),
+    Field("proto", "text", "", "Transport protocol, as in flow."),
+    Field("dest", "text", "", "The channel's destination: the best name known, else the address."),
+    Field("name_source", "text", "", "Where the destination's name comes from: proxy, sni, quic, http, dns, none."),
+    Field("kind", "text", "", "What happened: connection, exchange, request, query, attempt."),
+    Field("orig_bytes", "int64", "bytes", "Payload of the client in this exchange."),
+    Field("resp_bytes", "int64", "bytes", "Payload of the responder in this exchange."),
+    Field("duration_s", "double", "s", "How long the exchange lasted."),
+    Field("via_proxy", "text", "", "The proxy that carried it, as address:port, or empty."),
+    Field("answered", "bool", "", "Whether the responder answered."),
+    Field("method", "text", "", "HTTP method, or empty."),
+    Field("uri", "text", "", "HTTP request target, or empty."),
+    Field("user_agent", "text", "", "HTTP User-Agent, or empty."),
+    Field("ja4", "text", "", "JA4 fingerprint of the client, or empty."),
+    Field("source", "text", "", "Name of the capture file, or the interface."),
+)
+
+DNS = (
+    Field("ts", "int64", "ns since 1970 UTC", "Time of the question, or of the answer when no question was seen."),
+    Field("orig_ip", "text", "", "Address of the client that asked."),
+    Field("resp_ip", "text", "", "Address of the resolver."),
+    Field("qname", "text", "", "Name asked for."),
+    Field("qtype", "text", "", "Type asked for: A, AAAA, TXT, TYPE65, ..."),
+    Field("rcode", "text", "", "Result: NOERROR, NXDOMAIN, ...; empty when unanswered."),
+    Field("answers", "text", "", "Answers, joined by commas; empty when there were none."),
+    Field("ttl", "int64", "s", "Smallest time to live of the answers, -1 when there were none."),
+)
+
+FINDING = (
+    Field("id", "int64", "", "Number of the finding; the same suspicious thing keeps it."),
+    Field("analyzer", "text", "", "Which analyzer judged: beacon, bypass, ..."),
+    Field("orig_ip", "text", "", "The client."),
+    Field("dest", "text", "", "The channel's destination."),
+    Field("dest_ips", "json", "", "Addresses the destination had, a list."),
+    Field("resp_port", "int32", "", "Port of the destination."),
+    Field("proto", "text", "", "Transport protocol."),
+    Field("score", "double", "0 to 1", "How suspicious it is."),
+    Field("severity", "text", "", "low, medium, high or critical."),
+    Field("first_ts", "int64", "ns since 1970 UTC", "First event that belongs to it, over all analyses."),
+    Field("last_ts", "int64", "ns since 1970 UTC", "Last event that belongs to it, over all analyses."),
+    Field("events", "int64", "events", "How many events it was judged on."),
+    Field("interval_s", "double", "s", "The interval at which it repeats; 0 when it has none."),
+    Field("jitter_frac", "double", "fraction", "Spread of the intervals as a fraction of the interval."),
+    Field("via_proxy", "text", "", "The proxy that carried it, as address:port, or empty."),
+    Field("outcome", "text", "", "Egress: established, refused, unanswered; else empty."),
+    Field("reasons", "json", "", "Why, in plain sentences with their numbers, a list."),
+    Field("techniques", "json", "", "MITRE ATT&CK ids, a list."),
+    Field("state", "text", "", "Triage: new, investigating, confirmed, false-positive, resolved."),
+    Field("note", "text", "", "What the person who triaged it wrote."),
+)
+
+LAKE_TABLES = {"flow": FLOW, "event": EVENT, "dns": DNS}
+"""The tables of the lake; the results database keeps `dns` as `dns_query`, because `dns` is Zeek's view there."""
+
+PARTITION_TS = {"flow": "last_ts", "event": "ts", "dns": "ts"}
+"""The column whose UTC day a row is filed under: for a flow the day it was reported."""
+
+N_BUCKETS = 16
+"""Client buckets a day of the lake is divided into, by a hash of the client's address."""
+
+MIXED_DAY = "mixed"
+"""The day under which rows of senseless times are filed; every reader opens it."""
+
+NANOSECONDS_A_DAY = 86_400_000_000_000

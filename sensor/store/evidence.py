@@ -1,0 +1,78 @@
+"""Copies the rows behind findings from the lake into the results database, where they outlive the lake's retention."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sensor.errors import StoreError
+from sensor.store.columns import LAKE_TABLES
+from sensor.store.store import Store
+
+MAX_ROWS = 1_000
+"""Events and DNS questions kept for one finding, the newest; a finding's own `events` says how many there were."""
+
+
+def keep_evidence(store: Store, finding_ids: Sequence[int]) -> None:
+    """Keep the events of findings, the flows those happened in, and the DNS questions for their destination.
+
+    What is kept already stays as it is, so doing it again changes nothing.
+
+    Raises: StoreError when the lake cannot be read or the database cannot be written.
+    """
+    import duckdb
+
+    marks = ", ".join("?" * len(finding_ids))
+    found = store.db.execute(
+        f"SELECT id, orig_ip, dest, resp_port, proto, first_ts, last_ts FROM finding WHERE id IN ({marks})", finding_ids
+    ).fetchall()
+    if not found:
+        return
+    lists = [list(column) for column in zip(*found, strict=True)]
+    since_ns, until_ns = min(lists[5]), max(lists[6]) + 1
+    try:
+        with store.lake.connect() as lake:
+            lake.execute(
+                """CREATE TEMP TABLE wanted AS SELECT unnest(?::BIGINT[]) AS id, unnest(?::VARCHAR[]) AS orig_ip,
+                unnest(?::VARCHAR[]) AS dest, unnest(?::INTEGER[]) AS resp_port, unnest(?::VARCHAR[]) AS proto,
+                unnest(?::BIGINT[]) AS first_ts, unnest(?::BIGINT[]) AS last_ts""",
+                lists,
+            )
+            events, files = store.lake.relation("event", since_ns=since_ns, until_ns=until_ns)
+            lake.execute(
+                f"""CREATE TEMP TABLE kept_event AS SELECT wanted.id, event.* FROM {events} AS event JOIN wanted
+                USING (orig_ip, dest, resp_port, proto) WHERE ts BETWEEN first_ts AND last_ts
+                QUALIFY row_number() OVER (PARTITION BY id ORDER BY ts DESC, uid) <= {MAX_ROWS}""",
+                files,
+            )
+            flows, files = store.lake.relation("flow", since_ns=since_ns)
+            kept_flows = lake.execute(
+                f"SELECT {_names('flow')} FROM {flows} WHERE uid IN (SELECT uid FROM kept_event)", files
+            ).fetchall()
+            dns, files = store.lake.relation("dns", since_ns=since_ns, until_ns=until_ns)
+            kept_dns = lake.execute(
+                f"""SELECT {_names("dns", "dns")} FROM {dns} AS dns JOIN wanted ON dns.orig_ip = wanted.orig_ip
+                AND dns.qname = wanted.dest WHERE ts BETWEEN first_ts AND last_ts
+                QUALIFY row_number() OVER (PARTITION BY id ORDER BY ts DESC, qtype) <= {MAX_ROWS}""",
+                files,
+            ).fetchall()
+            kept_events = lake.execute(f"SELECT {_names('event')} FROM kept_event").fetchall()
+            links = lake.execute("SELECT DISTINCT id, uid FROM kept_event").fetchall()
+    except duckdb.Error as error:
+        raise StoreError(f"cannot collect evidence from the lake: {error}") from error
+    with store.transaction():
+        _insert(store, "flow", kept_flows)
+        _insert(store, "event", kept_events)
+        _insert(store, "dns_query", kept_dns)
+        _insert(store, "finding_flow", links)
+
+
+def _names(table: str, qualifier: str = "") -> str:
+    dot = f"{qualifier}." if qualifier else ""
+    return ", ".join(f'{dot}"{field.name}"' for field in LAKE_TABLES[table])
+
+
+def _insert(store: Store, table: str, rows: list[tuple[Any, ...]]) -> None:
+    """Insert whole rows, in the table's column order; rows that are there already are left alone."""
+    if rows:
+        store.db.executemany(f"INSERT OR IGNORE INTO {table} VALUES ({', '.join('?' * len(rows[0]))})", rows)

@@ -1,0 +1,208 @@
+"""The lake: flow, event and DNS history as immutable Parquet segments.
+
+A segment is `<table>/day=YYYY-MM-DD/bucket=NN/<name>.parquet`. Appending needs numba (the Parquet writer); listing and
+reading need neither numba nor, until a question is asked, DuckDB. Readers take no lock: a segment is there whole or
+not at all. This module never judges what the rows mean.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sensor.errors import StoreError
+from sensor.store.columns import LAKE_TABLES, MIXED_DAY, NANOSECONDS_A_DAY, PARTITION_TS
+
+if TYPE_CHECKING:
+    import duckdb
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from sensor.store.columnar import Column
+    from sensor.store.parquet import Scratch
+
+SEGMENT_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+DEFAULT_MEMORY_LIMIT = "512MiB"
+
+_SUFFIX = ".parquet"
+_DUCKDB_TYPES = {"text": "VARCHAR", "int32": "INTEGER", "int64": "BIGINT", "double": "DOUBLE", "bool": "BOOLEAN"}
+
+
+class Lake:
+    """The segments under one directory.
+
+    root : Path, the directory; it need not exist for reading
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.incoming = root / ".incoming"
+        self._scratch: Scratch | None = None
+
+    # --- writing: the caller holds the store's lock ---
+
+    def append(self, table: str, segment: str, columns: Sequence[Column], bucket: NDArray[np.uint8]) -> int:
+        """Add rows to a table, one file for each day and bucket they fall into.
+
+        It is fastest when the rows already come grouped by bucket: each file then reads the columns straight through.
+
+        table : flow, event or dns
+        segment : name of the new files; one that is there already is replaced, so a repeated append changes nothing
+        columns : the table's columns, all and in order, of n rows
+        bucket : uint8[n], client bucket of each row
+        Returns: files written.
+        Raises: ValueError for wrong columns or names, StoreError when writing fails.
+        """
+        from sensor.store.parquet import Scratch
+        from sensor.store.partition import partitions
+        from sensor.store.segment import write_segment
+
+        _check_name(segment)
+        _check_columns(table, columns)
+        if len(bucket) != len(columns[0]):
+            raise ValueError(f"{len(bucket)} buckets for {len(columns[0])} rows of {table}")
+        self._scratch = self._scratch or Scratch()
+        ts_ns = next(column.values for column in columns if column.name == PARTITION_TS[table])
+        n_files = 0
+        for day, number, rows in partitions(ts_ns, bucket):
+            path = self.root / table / f"day={day}" / f"bucket={number:02d}" / (segment + _SUFFIX)
+            write_segment(path, columns, incoming=self.incoming, rows=rows, scratch=self._scratch)
+            n_files += 1
+        return n_files
+
+    def remove_segments(self, prefix: str) -> int:
+        """Delete every segment whose name starts with `prefix`: what a broken-off replay left. Returns how many."""
+        _check_name(prefix)
+        n_removed = 0
+        for table in LAKE_TABLES:
+            for path in self.files(table):
+                if path.name.startswith(prefix):
+                    path.unlink()
+                    n_removed += 1
+        return n_removed
+
+    def remove_unfinished(self) -> int:
+        """Delete what a crash left half-written; no reader ever saw it. Returns how many files."""
+        n_removed = 0
+        for path in _children(self.incoming):
+            path.unlink()
+            n_removed += 1
+        return n_removed
+
+    # --- reading ---
+
+    def files(
+        self,
+        table: str,
+        *,
+        since_ns: int | None = None,
+        until_ns: int | None = None,
+        buckets: Iterable[int] | None = None,
+    ) -> list[Path]:
+        """Segments that may hold rows of a time span, sorted.
+
+        since_ns : nanoseconds; days before its day are left out
+        until_ns : nanoseconds, exclusive; days after its day are left out, except for flows: one that began before
+            `until` may have been reported on any later day
+        buckets : client buckets to read, None for all
+        """
+        first = "" if since_ns is None else day_name(since_ns)
+        last = "~" if until_ns is None or table == "flow" else day_name(until_ns)
+        wanted = None if buckets is None else {f"bucket={number:02d}" for number in buckets}
+        found: list[Path] = []
+        for day in _children(self.root / table):
+            name = day.name.removeprefix("day=")
+            if name != MIXED_DAY and not first <= name <= last:
+                continue
+            for bucket in _children(day):
+                if wanted is None or bucket.name in wanted:
+                    found += [path for path in _children(bucket) if path.suffix == _SUFFIX]
+        return found
+
+    def connect(self, *, threads: int = 1, memory_limit: str = DEFAULT_MEMORY_LIMIT) -> duckdb.DuckDBPyConnection:
+        """A DuckDB connection for questions to the lake; sorts that do not fit its memory spill to the store.
+
+        Raises: StoreError when DuckDB does not start.
+        """
+        import duckdb
+
+        spill = self.root.parent if os.access(self.root.parent, os.W_OK) else Path(tempfile.gettempdir())
+        return duckdb.connect(
+            config={
+                "threads": threads,
+                "memory_limit": memory_limit,
+                "temp_directory": str(spill / ".spill"),
+                "autoinstall_known_extensions": False,  # a sensor asks nothing of the network
+                "autoload_known_extensions": False,
+            }
+        )
+
+    def relation(
+        self,
+        table: str,
+        *,
+        since_ns: int | None = None,
+        until_ns: int | None = None,
+        buckets: Iterable[int] | None = None,
+    ) -> tuple[str, list[object]]:
+        """SQL (in parentheses, to be used after FROM) and its parameters for the rows of a table.
+
+        Segments are chosen as in `files`; rows are not filtered. A table without segments gives no rows, with the right
+        columns and types.
+        """
+        fields = LAKE_TABLES[table]
+        paths = self.files(table, since_ns=since_ns, until_ns=until_ns, buckets=buckets)
+        if not paths:
+            empty = ", ".join(f'NULL::{_DUCKDB_TYPES[field.type]} AS "{field.name}"' for field in fields)
+            return f"(SELECT {empty} WHERE false)", []
+        names = ", ".join(f'"{field.name}"' for field in fields)
+        return f"(SELECT {names} FROM read_parquet(?, hive_partitioning = false))", [[_literal(path) for path in paths]]
+
+
+def day_name(ts_ns: int) -> str:
+    """The UTC day of a time, as YYYY-MM-DD."""
+    return (date(1970, 1, 1) + timedelta(days=ts_ns // NANOSECONDS_A_DAY)).isoformat()
+
+
+def _children(path: Path) -> Iterator[Path]:
+    """What is in a directory, sorted, without hidden names; nothing when it is not there."""
+    try:
+        children = sorted(path.iterdir())
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StoreError(f"cannot read {path}: {error.strerror}") from error
+    yield from (child for child in children if not child.name.startswith("."))
+
+
+def _literal(path: Path) -> str:
+    """A path that DuckDB takes as it is: its globbing characters in brackets."""
+    return re.sub(r"([*?\[])", r"[\1]", str(path))
+
+
+def _check_name(name: str) -> None:
+    if not SEGMENT_NAME.fullmatch(name):
+        raise ValueError(f"segment name {name!r}: letters, digits, dot, dash and underscore, not a dot first")
+
+
+def _check_columns(table: str, columns: Sequence[Column]) -> None:
+    from sensor.store.columnar import Kind
+
+    kinds = {
+        "text": (Kind.TEXT, Kind.CODED),
+        "int32": (Kind.INT32,),
+        "int64": (Kind.INT64,),
+        "double": (Kind.DOUBLE,),
+        "bool": (Kind.BOOL,),
+    }
+    expected = LAKE_TABLES[table]
+    if [column.name for column in columns] != [field.name for field in expected]:
+        raise ValueError(f"columns of {table} are {', '.join(field.name for field in expected)}")
+    for field, column in zip(expected, columns, strict=True):
+        if column.kind not in kinds[field.type]:
+            raise ValueError(f"column {field.name} of {table} is {field.type}, not {column.kind.name}")

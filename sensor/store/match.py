@@ -1,0 +1,68 @@
+"""What a person means by --host and --dest: an address, a network, or a name with everything under it."""
+
+import ipaddress
+from dataclasses import dataclass
+
+from sensor.errors import UsageError
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Exactly one of the three is set.
+
+    address : canonical text
+    network : the network
+    name : lower case, without dots at its ends
+    """
+
+    address: str = ""
+    network: Network | None = None
+    name: str = ""
+
+    def matches_address(self, address: str) -> bool:
+        """Whether an address in canonical text is meant."""
+        if self.network is None:
+            return address == self.address
+        try:
+            return ipaddress.ip_address(address) in self.network
+        except ValueError:
+            return False
+
+    def matches_name(self, name: str) -> bool:
+        """Whether a name is the one meant, or under it."""
+        lower = name.lower()
+        return bool(self.name) and (lower == self.name or lower.endswith("." + self.name))
+
+
+def parse_target(value: str) -> Target:
+    """An address, a network in CIDR notation, or a name.
+
+    Raises: UsageError for what is none of them.
+    """
+    value = value.strip()
+    try:
+        if "/" in value:
+            return Target(network=ipaddress.ip_network(value, strict=False))
+        return Target(address=canonical_address(value))
+    except ValueError:
+        name = value.lower().removeprefix("*").strip(".")
+    if not name or any(mark in name for mark in "/ \t\n"):
+        raise UsageError(f"{value!r} is no address, no network such as 10.0.0.0/8, and no name")
+    if not name.isascii():
+        try:
+            name = name.encode("idna").decode("ascii")
+        except UnicodeError as error:
+            raise UsageError(f"{value!r} is no valid name: {error}") from error
+    return Target(name=name)
+
+
+def canonical_address(value: str) -> str:
+    """The one way kagami writes an address; an IPv4-mapped IPv6 address is the IPv4 address.
+
+    Raises: ValueError.
+    """
+    address = ipaddress.ip_address(value)
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)

@@ -1,0 +1,214 @@
+"""How the results database came to its present form: named steps, each applied once, in order, with its record.
+
+The list is append-only: a step that was released is never edited, so it spells its columns out instead of taking them
+from `columns`. Each step raises user_version inside its own transaction. Imported only by writers, because sqlite-utils
+is slow to import.
+"""
+
+from collections.abc import Callable
+
+from sqlite_utils import Database, Migrations
+
+from sensor.store.schema import SCHEMA_VERSION
+
+MIGRATIONS = Migrations("kagami")
+
+_FLOW = {
+    "uid": str,
+    "community_id": str,
+    "first_ts": int,
+    "last_ts": int,
+    "duration_s": float,
+    "proto": str,
+    "orig_ip": str,
+    "orig_port": int,
+    "resp_ip": str,
+    "resp_port": int,
+    "vlan_id": int,
+    "name": str,
+    "name_source": str,
+    "app": str,
+    "via_proxy": str,
+    "ja3": str,
+    "ja4": str,
+    "user_agent": str,
+    "conn_state": str,
+    "history": str,
+    "orig_pkts": int,
+    "resp_pkts": int,
+    "orig_bytes": int,
+    "resp_bytes": int,
+    "orig_ip_bytes": int,
+    "resp_ip_bytes": int,
+    "end_reason": str,
+    "source": str,
+    "tunnel": str,
+}
+_EVENT = {
+    "ts": int,
+    "uid": str,
+    "orig_ip": str,
+    "resp_ip": str,
+    "resp_port": int,
+    "proto": str,
+    "dest": str,
+    "name_source": str,
+    "kind": str,
+    "orig_bytes": int,
+    "resp_bytes": int,
+    "duration_s": float,
+    "via_proxy": str,
+    "answered": int,
+    "method": str,
+    "uri": str,
+    "user_agent": str,
+    "ja4": str,
+    "source": str,
+}
+_DNS_QUERY = {
+    "ts": int,
+    "orig_ip": str,
+    "resp_ip": str,
+    "qname": str,
+    "qtype": str,
+    "rcode": str,
+    "answers": str,
+    "ttl": int,
+}
+_FINDING = {
+    "id": int,
+    "analyzer": str,
+    "orig_ip": str,
+    "dest": str,
+    "dest_ips": str,
+    "resp_port": int,
+    "proto": str,
+    "score": float,
+    "severity": str,
+    "first_ts": int,
+    "last_ts": int,
+    "events": int,
+    "interval_s": float,
+    "jitter_frac": float,
+    "via_proxy": str,
+    "outcome": str,
+    "reasons": str,
+    "techniques": str,
+    "state": str,
+    "note": str,
+}
+
+
+def _step(version: int) -> Callable[[Callable[[Database], None]], Callable[[Database], None]]:
+    """Register a step that brings the database to `version`."""
+
+    def register(apply: Callable[[Database], None]) -> Callable[[Database], None]:
+        @MIGRATIONS(name=f"{version:04d}_{apply.__name__}")
+        def run(db: Database) -> None:
+            apply(db)
+            db.execute(f"PRAGMA user_version = {version}")
+
+        return apply
+
+    return register
+
+
+@_step(1)
+def results(db: Database) -> None:
+    """Sources and their counters, findings with their evidence, channels, hosts, and Zeek's names for them."""
+    db.table("meta").create({"key": str, "value": str}, pk="key")
+    db.table("source").create(
+        {
+            "sha256": str,
+            "name": str,
+            "path": str,
+            "link_types": str,
+            "packets": int,
+            "bytes": int,
+            "first_ts": int,
+            "last_ts": int,
+            "state": str,
+            "error": str,
+            "flows": int,
+            "events": int,
+            "dns": int,
+            "kagami_version": str,
+        },
+        pk="sha256",
+        not_null={"name", "state"},
+    )
+    db.table("counter").create(
+        {"source": str, "kind": str, "name": str, "value": int},
+        pk=("source", "kind", "name"),
+        foreign_keys=[("source", "source", "sha256")],
+    )
+    db.table("finding").create(_FINDING, pk="id", not_null=set(_FINDING) - {"id"})
+    db.table("finding").create_index(["analyzer", "orig_ip", "dest", "resp_port", "proto"], unique=True)
+    db.table("finding").create_index(["score"])
+    db.table("flow").create(_FLOW)
+    db.table("flow").create_index(["uid", "first_ts", "last_ts", "source"], unique=True)
+    db.table("event").create(_EVENT)
+    db.table("event").create_index(["uid", "ts", "kind", "dest", "uri", "source"], unique=True)
+    db.table("dns_query").create(_DNS_QUERY)
+    db.table("dns_query").create_index(["orig_ip", "ts", "resp_ip", "qname", "qtype"], unique=True)
+    db.table("finding_flow").create(
+        {"finding_id": int, "uid": str},
+        pk=("finding_id", "uid"),
+        foreign_keys=[("finding_id", "finding", "id")],
+    )
+    db.table("channel").create(
+        {
+            "orig_ip": str,
+            "dest": str,
+            "resp_port": int,
+            "proto": str,
+            "via_proxy": str,
+            "name_source": str,
+            "dest_ips": str,
+            "first_ts": int,
+            "last_ts": int,
+            "events": int,
+            "orig_bytes": int,
+            "resp_bytes": int,
+        },
+        pk=("orig_ip", "dest", "resp_port", "proto", "via_proxy"),
+    )
+    db.table("channel").create_index(["dest"])
+    db.table("host").create({"ip": str, "first_ts": int, "last_ts": int}, pk="ip")
+    _zeek_views(db)
+
+
+def _zeek_views(db: Database) -> None:
+    """Zeek's log names and columns over the evidence, for queries that people bring along. `ts` is in seconds there."""
+    ends = 'orig_ip AS "id.orig_h", orig_port AS "id.orig_p", resp_ip AS "id.resp_h", resp_port AS "id.resp_p"'
+    db.create_view(
+        "conn",
+        f"""SELECT first_ts / 1e9 AS ts, uid, {ends}, proto, app AS service, duration_s AS duration, orig_bytes,
+        resp_bytes, conn_state, history, orig_pkts, orig_ip_bytes, resp_pkts, resp_ip_bytes, vlan_id AS vlan,
+        community_id FROM flow""",
+    )
+    db.create_view(
+        "ssl",
+        f"""SELECT first_ts / 1e9 AS ts, uid, {ends}, CASE WHEN name_source IN ('sni', 'quic') THEN name ELSE '' END
+        AS server_name, ja3, ja4 FROM flow WHERE app IN ('tls', 'quic')""",
+    )
+    db.create_view(
+        "http",
+        """SELECT ts / 1e9 AS ts, uid, orig_ip AS "id.orig_h", resp_ip AS "id.resp_h", resp_port AS "id.resp_p", method,
+        dest AS host, uri, user_agent, orig_bytes AS request_body_len, resp_bytes AS response_body_len
+        FROM event WHERE method <> ''""",
+    )
+    db.create_view(
+        "dns",
+        """SELECT ts / 1e9 AS ts, orig_ip AS "id.orig_h", resp_ip AS "id.resp_h", qname AS query, qtype AS qtype_name,
+        rcode AS rcode_name, answers, ttl AS TTLs FROM dns_query""",
+    )
+
+
+def migrate(db: Database) -> None:
+    """Apply the steps that are still missing.
+
+    Raises: sqlite3.Error; the step that failed has left nothing behind.
+    """
+    MIGRATIONS.apply(db)
+    assert db.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION

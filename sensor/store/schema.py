@@ -1,0 +1,24 @@
+"""What a results database is recognised by, and the words its columns may hold. Imports nothing."""
+
+APPLICATION_ID = 0x6B67616D
+"""SQLite's application_id of a kagami database: "kgam"."""
+
+SCHEMA_VERSION = 1
+"""The number of migrations this kagami knows; SQLite's user_version of a database it wrote."""
+
+DATABASE_NAME = "kagami.sqlite"
+LAKE_NAME = "lake"
+LOCK_NAME = "lock"
+
+SOURCE_RUNNING = "running"
+SOURCE_COMPLETE = "complete"
+SOURCE_DAMAGED = "damaged"
+SOURCE_INTERRUPTED = "interrupted"
+SOURCE_STATES = (SOURCE_RUNNING, SOURCE_COMPLETE, SOURCE_DAMAGED, SOURCE_INTERRUPTED)
+"""running: being read; complete: read to its end; damaged: as far as it goes; interrupted: to be read again."""
+
+FINDING_STATES = ("new", "investigating", "confirmed", "false-positive", "resolved")
+"""Where a person stands with a finding."""
+
+FINDING_KEY = ("analyzer", "orig_ip", "dest", "resp_port", "proto")
+"""What makes two findings the same."""

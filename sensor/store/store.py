@@ -1,0 +1,281 @@
+"""The store: one directory with the lake, the results database and the writer's lock.
+
+    with Store.open(Path("kagami-store"), write=True) as store:
+        if not store.begin_source(sha256, "office.pcap"):
+            store.lake.append("flow", store.segment_name(sha256, 0), columns, bucket)
+            store.finish_source(sha256, state="complete", ...)
+
+This module never decodes, never judges, and never prints.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from sensor.errors import StoreError
+from sensor.store.columns import FINDING, LAKE_TABLES, N_BUCKETS
+from sensor.store.database import open_for_writing, open_read_only
+from sensor.store.lake import Lake
+from sensor.store.lock import WriterLock
+from sensor.store.schema import (
+    DATABASE_NAME,
+    FINDING_KEY,
+    LAKE_NAME,
+    LOCK_NAME,
+    SCHEMA_VERSION,
+    SOURCE_COMPLETE,
+    SOURCE_DAMAGED,
+    SOURCE_INTERRUPTED,
+    SOURCE_RUNNING,
+    SOURCE_STATES,
+)
+
+_DIRECTORY_MODE = 0o750
+_OWN_NAMES = (LOCK_NAME, LAKE_NAME, ".spill")
+_KEPT_BY_TRIAGE = ("id", "state", "note")
+"""Finding fields that a new analysis never overwrites."""
+
+
+class Store:
+    """An open store; made by `Store.open`, used as a context manager.
+
+    path : Path
+    db : sqlite3.Connection, read-only unless opened for writing
+    lake : Lake
+    """
+
+    def __init__(self, path: Path, db: sqlite3.Connection, lock: WriterLock | None) -> None:
+        self.path = path
+        self.db = db
+        self.lake = Lake(path / LAKE_NAME)
+        self._lock = lock
+
+    @classmethod
+    def open(cls, path: Path, *, write: bool = False) -> Store:
+        """Open the store in a directory; for writing, create it when it is not there.
+
+        Raises: StoreError when it is missing, foreign, of a newer version, unreadable, or has another writer.
+        """
+        if not write:
+            if not (path / DATABASE_NAME).exists():
+                raise StoreError(f"there is no store in {path}; make one with `kagami replay FILE --store {path}`")
+            return cls(path, open_read_only(path / DATABASE_NAME), None)
+        _prepare_directory(path)
+        lock = WriterLock(path / LOCK_NAME)
+        try:
+            store = cls(path, open_for_writing(path / DATABASE_NAME), lock)
+        except StoreError:
+            lock.release()
+            raise
+        try:
+            store._settle()
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    def close(self) -> None:
+        """Close the database and let the next writer in."""
+        self.db.close()
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _settle(self) -> None:
+        """Clear up after a writer that died: its half-written files, and sources it still called running."""
+        self.lake.remove_unfinished()
+        with self.transaction():
+            self.db.execute("INSERT INTO meta VALUES ('buckets', ?) ON CONFLICT (key) DO NOTHING", (str(N_BUCKETS),))
+            self.db.execute("UPDATE source SET state = ? WHERE state = ?", (SOURCE_INTERRUPTED, SOURCE_RUNNING))
+        buckets = int(self.db.execute("SELECT value FROM meta WHERE key = 'buckets'").fetchone()[0])
+        if buckets != N_BUCKETS:
+            raise StoreError(f"the store {self.path} has {buckets} client buckets, this kagami writes {N_BUCKETS}")
+
+    def transaction(self) -> _Transaction:
+        """A block that is written whole or not at all; raises StoreError when the disk is full or the store gone."""
+        return _Transaction(self.db, self.path)
+
+    # --- sources ---
+
+    @staticmethod
+    def segment_name(sha256: str, number: int) -> str:
+        """Name of a source's n-th segment: the same at every replay, so a repeated one replaces it."""
+        return f"{_prefix(sha256)}{number:06d}"
+
+    def begin_source(self, sha256: str, name: str, *, path: str = "", kagami_version: str = "") -> bool:
+        """Announce a source; whatever an interrupted replay of it left behind is removed first.
+
+        sha256 : hexadecimal digest of the content; for a live capture, of what identifies the run
+        name : file name or interface, as rows carry it
+        Returns: True when it was already read to its end (or to its damage): then there is nothing to do.
+        """
+        row = self.db.execute("SELECT state FROM source WHERE sha256 = ?", (sha256,)).fetchone()
+        if row is not None and row[0] in (SOURCE_COMPLETE, SOURCE_DAMAGED):
+            return True
+        if row is not None:
+            self.lake.remove_segments(_prefix(sha256))
+        with self.transaction():
+            self.db.execute("DELETE FROM counter WHERE source = ?", (sha256,))
+            self.db.execute(
+                """INSERT INTO source (sha256, name, path, link_types, packets, bytes, state, error, flows, events, dns,
+                kagami_version) VALUES (?, ?, ?, '[]', 0, 0, ?, '', 0, 0, 0, ?)
+                ON CONFLICT (sha256) DO UPDATE SET name = excluded.name, path = excluded.path, state = excluded.state,
+                error = '', kagami_version = excluded.kagami_version""",
+                (sha256, name, path, SOURCE_RUNNING, kagami_version),
+            )
+        return False
+
+    def finish_source(
+        self,
+        sha256: str,
+        *,
+        state: str,
+        packets: int,
+        n_bytes: int,
+        first_ts: int | None,
+        last_ts: int | None,
+        link_types: Sequence[str] = (),
+        rows: Mapping[str, int] | None = None,
+        error: str = "",
+    ) -> None:
+        """Record how the reading of a source ended.
+
+        state : complete, damaged or interrupted
+        packets, n_bytes : what was read of it
+        first_ts, last_ts : nanoseconds of its first and last packet; None when it had none
+        rows : rows brought into the lake, by table
+        error : what was wrong, for a damaged or interrupted one
+        """
+        if state not in SOURCE_STATES or state == SOURCE_RUNNING:
+            raise ValueError(f"a source ends complete, damaged or interrupted, not {state}")
+        rows = rows or {}
+        with self.transaction():
+            self.db.execute(
+                """UPDATE source SET state = ?, packets = ?, bytes = ?, first_ts = ?, last_ts = ?, link_types = ?,
+                error = ?, flows = ?, events = ?, dns = ? WHERE sha256 = ?""",
+                (
+                    *(state, packets, n_bytes, first_ts, last_ts, json.dumps(list(link_types)), error),
+                    *(rows.get("flow", 0), rows.get("event", 0), rows.get("dns", 0), sha256),
+                ),
+            )
+
+    def save_counters(self, sha256: str, counters: Mapping[str, Mapping[str, int]]) -> None:
+        """Keep what was counted while reading a source, by kind and name; replaces values under the same names."""
+        values = [(sha256, kind, name, value) for kind, names in counters.items() for name, value in names.items()]
+        with self.transaction():
+            self.db.executemany(
+                "INSERT INTO counter VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", values
+            )
+
+    # --- results ---
+
+    def upsert_findings(self, findings: Iterable[Mapping[str, Any]]) -> list[int]:
+        """Keep findings; one that is known (see schema.FINDING_KEY) is updated and keeps its id, state and note.
+
+        findings : mappings with the contract's fields except id, state and note; lists are lists
+        Returns: ids, in the order given.
+        """
+        names = [field.name for field in FINDING if field.name not in _KEPT_BY_TRIAGE]
+        is_list = {field.name for field in FINDING if field.type == "json"}
+        changes = {name: f"{name} = excluded.{name}" for name in names if name not in FINDING_KEY}
+        changes["first_ts"] = "first_ts = min(first_ts, excluded.first_ts)"
+        changes["last_ts"] = "last_ts = max(last_ts, excluded.last_ts)"
+        sql = (
+            f"INSERT INTO finding ({', '.join(names)}, state, note) VALUES ({', '.join('?' * len(names))}, 'new', '') "
+            f"ON CONFLICT ({', '.join(FINDING_KEY)}) DO UPDATE SET {', '.join(changes.values())} RETURNING id"
+        )
+        ids = []
+        with self.transaction():
+            for finding in findings:
+                values = [
+                    json.dumps(list(finding[name]), ensure_ascii=False) if name in is_list else finding[name]
+                    for name in names
+                ]
+                ids.append(int(self.db.execute(sql, values).fetchone()[0]))
+        return ids
+
+    def health(self) -> dict[str, Any]:
+        """What `kagami status` shows: sources by state, rows, everything that was counted, sizes, free space."""
+        db = self.db
+        sources = dict(db.execute("SELECT state, count(*) FROM source GROUP BY state ORDER BY state"))
+        totals = db.execute(
+            """SELECT coalesce(sum(packets), 0), coalesce(sum(bytes), 0), coalesce(sum(flows), 0),
+            coalesce(sum(events), 0), coalesce(sum(dns), 0), min(first_ts), max(last_ts) FROM source"""
+        ).fetchone()
+        counters: dict[str, dict[str, int]] = {}
+        for kind, name, value in db.execute(
+            "SELECT kind, name, sum(value) FROM counter GROUP BY kind, name ORDER BY kind, name"
+        ):
+            counters.setdefault(kind, {})[name] = value
+        segments = {table: [path.stat().st_size for path in self.lake.files(table)] for table in LAKE_TABLES}
+        return {
+            "store": str(self.path),
+            "schema_version": SCHEMA_VERSION,
+            "sources": sources,
+            **dict(zip(("packets", "bytes", "flows", "events", "dns", "first_ts", "last_ts"), totals, strict=True)),
+            "damaged": [
+                {"name": name, "state": state, "error": error}
+                for name, state, error in db.execute(
+                    "SELECT name, state, error FROM source WHERE state IN ('damaged', 'interrupted') ORDER BY name"
+                )
+            ],
+            "counters": counters,
+            "findings": dict(db.execute("SELECT state, count(*) FROM finding GROUP BY state ORDER BY state")),
+            "lake": {table: {"segments": len(sizes), "bytes": sum(sizes)} for table, sizes in segments.items()},
+            "database_bytes": (self.path / DATABASE_NAME).stat().st_size,
+            "free_bytes": shutil.disk_usage(self.path).free,
+        }
+
+
+class _Transaction:
+    """A transaction whose failure is told in words: the disk may be full, the store gone."""
+
+    def __init__(self, db: sqlite3.Connection, path: Path) -> None:
+        self._db = db
+        self._path = path
+
+    def __enter__(self) -> None:
+        self._db.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            self._db.__exit__(kind, error, traceback)
+        except sqlite3.OperationalError as failure:
+            error = failure
+        if isinstance(error, sqlite3.OperationalError):
+            raise StoreError(f"cannot write to the store {self._path}: {error}") from error
+
+
+def _prefix(sha256: str) -> str:
+    return f"{sha256[:16]}-"
+
+
+def _prepare_directory(path: Path) -> None:
+    """Make the directory of a new store; refuse one that holds something else.
+
+    Raises: StoreError.
+    """
+    try:
+        path.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
+        names = [child.name for child in path.iterdir()]
+    except OSError as error:
+        raise StoreError(f"cannot make a store in {path}: {error.strerror}") from error
+    foreign = [name for name in names if name not in _OWN_NAMES and not name.startswith(DATABASE_NAME)]
+    if foreign and DATABASE_NAME not in names:
+        raise StoreError(f"{path} holds other files ({foreign[0]}, ...) and no store; choose an empty directory")
