@@ -54,3 +54,12 @@ def kernel(*args: Any, **options: Any) -> Callable[..., Any]:
     options = {"cache": CACHE_DIR is not None, "nogil": True, "error_model": "numpy", **options}
     decorated: Callable[..., Any] = numba.njit(*args, **options)
     return decorated
+
+
+def packet_kernel(*args: Any, **options: Any) -> Callable[..., Any]:
+    """`kernel` for the per-packet path: nothing in it may allocate, and arrays are not reference-counted.
+
+    Counting costs atomic operations for every array of every call, measured at more than half of a packet's time.
+    The driver's own references keep the arrays alive for the length of the outermost call.
+    """
+    return kernel(*args, **{"_nrt": False, **options})

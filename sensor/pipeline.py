@@ -13,7 +13,7 @@ from sensor.capture.reader import CaptureReader, RotatedReader
 from sensor.constants import STATUS_NAMES, TUNNEL_NAMES
 from sensor.decode.decoder import Decoder
 from sensor.errors import DamagedCaptureError
-from sensor.flows.columns import Columns
+from sensor.segments import Columns
 from sensor.flows.out import N_DNS, N_EVENTS, N_FLOWS, Out
 from sensor.flows.pool import Pool
 from sensor.flows.rows import EVENT_OUT, KIND_QUERY, SOURCE_DNS
@@ -102,18 +102,19 @@ def run_capture(
     reader: CaptureReader | RotatedReader,
     lake: Lake,
     name_segment: Callable[[int], str],
+    capture: Capture,
     *,
     progress: Callable[[Progress], None] | None = None,
-) -> Capture:
+) -> None:
     """Read a capture to its end (or to its damage) into the lake.
 
     name_segment : gives the name of the n-th segment
+    capture : filled in, also when reading is interrupted
     progress : called now and then
     Raises: StoreError when the lake cannot be written; KeyboardInterrupt after the rows so far were written.
     """
     started = time.monotonic()
     told = started
-    capture = Capture()
     sink = LakeSink(lake, reader.source, name_segment)
     tracker = FlowTracker(sink)
     decoder = Decoder()
@@ -148,7 +149,6 @@ def run_capture(
     }
     if interrupted:
         raise KeyboardInterrupt
-    return capture
 
 
 def _named(names: tuple[str, ...], counts: "np.ndarray[tuple[int], np.dtype[np.int64]]") -> dict[str, int]:

@@ -155,6 +155,8 @@ def load_site(path: Path | None, internal: Sequence[str] = ()) -> Site:
     if internal:
         values["internal"] = _networks("--internal", "", list(internal), errors)
     site = Site(**values)
+    if not site.internal and not errors:
+        errors.append(f"{path}: [networks] internal is empty; allowed: at least one network")
     errors += _contradictions(str(path) if path else "--internal", site)
     if errors:
         raise UsageError("\n".join(errors))
@@ -251,8 +253,6 @@ def _proxy(text: str) -> Proxy | None:
 def _contradictions(file: str, site: Site) -> list[str]:
     """What cannot all be meant: a site that sees everything as inside, judges nothing, or lists a thing two ways."""
     errors = []
-    if not site.internal:
-        errors.append(f"{file}: [networks] internal is empty; allowed: at least one network")
     errors += [
         f"{file}: [networks] internal holds {net}: with every address inside, nothing could be outside"
         for net in site.internal

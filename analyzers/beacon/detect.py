@@ -13,7 +13,8 @@ from analyzers.series import Series
 from sensor.site import Site
 
 GROUP_GAIN = 0.05
-"""How much better a merged group has to score than its best member to be told instead of its members."""
+"""How much better a merged group has to score than its best member to be told instead of it. Where two members or more
+would be told, about as good is good enough: they are one behaviour."""
 
 MAX_NAMES_TOLD = 5
 
@@ -33,8 +34,9 @@ def score_beacons(series: Series, site: Site) -> list[Finding]:
     if groups:
         merged = _Scored(merge_groups(series, groups), site, n_hosts=scored.n_hosts)
         for g, group in enumerate(groups):
-            best_member = np.nanmax(np.append(scored.score[group], 0.0))
-            if merged.score[g] >= max(REPORT_FROM, best_member + GROUP_GAIN):
+            members = np.nan_to_num(scored.score[group])
+            gain = -GROUP_GAIN if (members >= REPORT_FROM).sum() > 1 else GROUP_GAIN
+            if merged.score[g] >= max(REPORT_FROM, members.max() + gain):
                 findings.append(merged.finding(g, _names(series, group)))
                 replaced.update(group)
     findings += [scored.finding(int(i)) for i in np.flatnonzero(scored.score >= REPORT_FROM) if int(i) not in replaced]

@@ -21,6 +21,7 @@ from analyzers.beacon.window import (
     count_multiples,
     densest_window,
     evidence,
+    multiple_window,
 )
 from analyzers.series import Series
 from sensor.jit import kernel
@@ -35,6 +36,9 @@ BURST_FRACTION = 3.0
 SEARCH_NATS = 3.5
 """Evidence that choosing the best window gives to chance, besides ln(gaps): measured over the null processes of
 tests/unit/test_beacon_null.py (about one channel of a thousand exceeds it by 5 nats)."""
+
+FULL_COVERAGE = 0.2
+"""Beats that fill this share of the observed time are no burst; an office-hours beacon fills a quarter of a week."""
 
 ABSENCE_BEATS = 20.0
 """A pause above this many beats is an absence (host off), which starts a new stretch."""
@@ -104,7 +108,8 @@ def _walk_beats(
             filled_s += gap_s
         elif has_multiples:
             for k in range(2, MAX_MULTIPLE + 1):
-                if k * low <= gap_s <= k * high:
+                low_k, high_k = multiple_window(low, high, k)
+                if low_k <= gap_s <= high_k:
                     row["n_multiple"] += 1
                     row["n_missed"] += k - 1
                     filled_s += gap_s
@@ -148,6 +153,7 @@ def _search(gaps: NDArray[np.float64], base: int, quantum_s: float, row: Any) ->
     longest is 0 where no window holds more than chance puts there.
     """
     best, low, high, has_multiples = -np.inf, 0.0, 0.0, False
+    span_s = gaps.sum()
     for b in range(BURST_QUANTILES.shape[0] + 1):
         pause_s = RESOLUTION_S
         if b > 0:
@@ -162,19 +168,20 @@ def _search(gaps: NDArray[np.float64], base: int, quantum_s: float, row: Any) ->
         nats, at, inside, chance = densest_window(gaps, first, shift_s, quantum_s)
         if inside == 0:
             continue
-        multiples_help = False
-        if gaps[at + inside - 1] <= MULTIPLE_MAX_RATIO * gaps[at]:
+        is_narrow = gaps[at + inside - 1] <= MULTIPLE_MAX_RATIO * gaps[at]
+        if is_narrow:
             n_all, chance_all = inside, chance
             for k in range(2, MAX_MULTIPLE + 1):
                 more, chance_more = count_multiples(gaps, at, inside, k)
                 n_all += more
                 chance_all += chance_more
-            nats_all = evidence(n_all, n, chance_all)
-            if nats_all > nats:
-                nats, multiples_help = nats_all, True
+            nats = max(nats, evidence(n_all, n, chance_all))
         surplus = nats - math.log(n) - SEARCH_NATS
-        if surplus > best:
-            best, low, high, has_multiples = surplus, gaps[at], gaps[at + inside - 1], multiples_help
+        # Retries half a second apart are very regular, and fill no time: the beat of the storms is what counts.
+        filled = gaps[at : at + inside].sum() / span_s
+        worth = surplus * min(filled / FULL_COVERAGE, 1.0) if surplus > 0 else surplus
+        if worth > best:
+            best, low, high, has_multiples = worth, gaps[at], gaps[at + inside - 1], is_narrow
             row["surplus_nats"] = surplus
             row["ratio"] = high / low
             row["chance_share"] = chance

@@ -13,7 +13,7 @@ cannot say whose timer it is, so the sum never passes MAX_SCORE. Country, popula
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzers.beacon.measure import MIN_BEATS
+from analyzers.beacon.measure import FULL_COVERAGE, MIN_BEATS
 
 Floats = NDArray[np.float64]
 
@@ -26,13 +26,15 @@ FULL_GAIN_NATS = 0.5
 """Evidence per gap that earns the whole timing part: +-50 % jitter has 0.84, 30 % missed beats at +-10 % 1.3,
 a log-normal of log-deviation 0.5 has 0.2, a Poisson process 0."""
 
-FULL_EVIDENCE_NATS = 8.0
-"""Evidence in all that earns it: one unclocked channel of some thousands gets so far by chance."""
+EVIDENCE_FROM_NATS, FULL_EVIDENCE_NATS = 1.0, 8.0
+"""Evidence in all that starts to earn it, and earns it whole: one unclocked channel of some thousands gets so far."""
+
+SHARE_FROM, FULL_SHARE = 0.2, 0.6
+ENOUGH_FROM, ENOUGH = 5.0, 25.0
+"""A beat that most gaps keep counts whole, and so does one that 25 gaps keep among many others. Four gaps out of
+eleven that agree to 2 % are what chance brings first."""
 
 FULL_BEATS = 20
-FULL_COVERAGE = 0.2
-"""Beats that fill this share of the observed time are no burst; an office-hours beacon fills a quarter of a week."""
-
 MIN_HOSTS = 5
 """With fewer clients than this in view, how many of them contact a destination says nothing."""
 COMMON_FROM, COMMON_FULL, COMMON_COST = 0.25, 0.75, 0.15
@@ -44,12 +46,13 @@ def score_parts(stats: NDArray[np.void]) -> dict[str, Floats]:
     gaps = np.maximum(stats["n_beats"] - 1.0, 1.0)
     timed = stats["n_window"] + stats["n_multiple"]
     gain = _ramp(stats["surplus_nats"] / gaps, 0.0, FULL_GAIN_NATS)
-    certain = _ramp(stats["surplus_nats"], 0.0, FULL_EVIDENCE_NATS)
+    certain = _ramp(stats["surplus_nats"], EVIDENCE_FROM_NATS, FULL_EVIDENCE_NATS)
+    kept = np.maximum(_ramp(timed / gaps, SHARE_FROM, FULL_SHARE), _ramp(timed, ENOUGH_FROM, ENOUGH))
     lasting = np.maximum(
         _ramp(stats["coverage"], 0.0, FULL_COVERAGE),
         _ramp(timed / np.maximum(stats["n_stretches"], 1), 5.0, 45.0),
     )
-    timing = gain * certain * lasting
+    timing = gain * certain * kept * lasting
     chance = np.where(stats["n_window"] > 0, np.clip(stats["chance_share"], 1e-6, 1.0), 1.0)
     same_size = stats["n_same_size"] / np.maximum(stats["n_sized"], 1)
     return {

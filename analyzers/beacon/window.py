@@ -79,15 +79,21 @@ def densest_window(
 
 
 @kernel()
-def count_multiples(gaps: NDArray[np.float64], first: int, n_inside: int, k: int) -> tuple[int, float]:
-    """Gaps near k beats, for the window gaps[first:first + n_inside]. Returns (how many, chance share of that window).
+def multiple_window(shortest: float, longest: float, k: int) -> tuple[float, float]:
+    """Gaps of k beats, given the shortest and the longest gap of one beat: (lowest, highest), seconds.
 
-    The window of k beats has the relative width of the window of one (jitter adds up slower than that).
+    The relative width is that of one beat (jitter adds up slower than that), and as for RATIOS never below 2 %.
     """
+    if longest < shortest * RATIOS[0]:
+        return k * shortest * 0.99, k * longest * 1.01
+    return k * shortest, k * longest
+
+
+@kernel()
+def count_multiples(gaps: NDArray[np.float64], first: int, n_inside: int, k: int) -> tuple[int, float]:
+    """Gaps of k beats for the window gaps[first:first + n_inside]: (how many, chance share of their window)."""
     beat = gaps[first + n_inside // 2]
-    low, high = k * gaps[first], k * gaps[first + n_inside - 1]
-    if high < low * 1.02:  # as for RATIOS: nothing is narrower
-        low, high = low * 0.99, high * 1.01
+    low, high = multiple_window(gaps[first], gaps[first + n_inside - 1], k)
     inside = np.searchsorted(gaps, high, side="right") - np.searchsorted(gaps, low, side="left")
     root = math.sqrt(2.0)
     chance = 0.5 * (math.erf(math.log(high / beat) / root) - math.erf(math.log(low / beat) / root))

@@ -218,7 +218,7 @@ def to_ns(units, kind, factor, limit, offset_ns):
         ns = np.int64(units // factor)
     else:
         seconds = units >> factor if factor < np.uint64(64) else np.uint64(0)
-        if seconds >= np.uint64(_MAX_SECONDS):
+        if seconds > np.uint64(_MAX_SECONDS):
             return np.int64(_INT64_MAX), 1
         fraction = units & ((np.uint64(1) << factor) - np.uint64(1)) if factor < np.uint64(64) else units
         if factor < np.uint64(32):
@@ -226,7 +226,10 @@ def to_ns(units, kind, factor, limit, offset_ns):
         else:
             product = (fraction >> np.uint64(32)) * giga + (((fraction & low32) * giga) >> np.uint64(32))
             part = product >> min(factor - np.uint64(32), np.uint64(63))
-        ns = np.int64(seconds * giga + part)
+        total = seconds * giga + part
+        if total > np.uint64(_INT64_MAX):
+            return np.int64(_INT64_MAX), 1
+        ns = np.int64(total)
     if offset_ns > np.int64(_INT64_MAX) - ns:
         return np.int64(_INT64_MAX), 1
     return ns + offset_ns, 0
@@ -248,9 +251,7 @@ def to_ns(units, kind, factor, limit, offset_ns):
         types.int64[::1],
     )
 )
-def index_blocks(
-    frames, lo, hi, big_endian, interfaces, n, start, end, ts_ns, wire_len, link, counters
-):
+def index_blocks(frames, lo, hi, big_endian, interfaces, n, start, end, ts_ns, wire_len, link, counters):
     """Index the packet blocks in frames[lo:hi] into rows n and up, until bytes or columns run out.
 
     Returns (rows filled, position of the first block not consumed, walk.WALK_*, bytes that block takes).

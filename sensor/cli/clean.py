@@ -13,7 +13,9 @@ MAX_MARKS = 4
 
 # Printable by its category, but drawn as nothing: Default_Ignorable_Code_Point of Unicode's DerivedCoreProperties.txt
 # outside of category Cf (which str.isprintable covers), and the blank braille pattern.
-_INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
+_INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
 _SHORT = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
 
 

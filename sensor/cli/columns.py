@@ -1,7 +1,7 @@
 """The rows of the contract: their fields in order, and what of them a table on a terminal shows.
 
 Machine formats carry every field under its name. A terminal is narrow, so a table has fewer, wider-read columns, each
-with how soon it may go when the terminal is too narrow for all (`keep` 0: never).
+with how soon it may go when the terminal is too narrow for all.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,6 +10,8 @@ from typing import Any
 
 from sensor.cli.human import human_bytes, human_duration
 from sensor.cli.times import short_time
+from sensor.store.columns import DNS as DNS_FIELDS
+from sensor.store.columns import EVENT, FINDING, FLOW, Field
 
 Row = Mapping[str, Any]
 
@@ -48,6 +50,10 @@ def text_of(value: Any) -> str:
     return str(value)
 
 
+def _names(fields: tuple[Field, ...]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields)
+
+
 def _plain(title: str, field: str | None = None, **options: Any) -> Column:
     name = field or title
     return Column(title, lambda row: text_of(row.get(name)), **options)
@@ -62,8 +68,7 @@ def _bytes(title: str, field: str, **options: Any) -> Column:
 
 
 def _seconds(title: str, field: str, **options: Any) -> Column:
-    text: Callable[[Row], str] = lambda row: "" if row.get(field) is None else human_duration(row[field])  # noqa: E731
-    return Column(title, text, right=True, **options)
+    return Column(title, lambda row: human_duration(row[field]) if row.get(field) else "", right=True, **options)
 
 
 def _service(row: Row) -> str:
@@ -80,11 +85,7 @@ def _score(row: Row) -> str:
 
 FLOWS = Kind(
     "flows",
-    tuple(
-        "uid community_id first_ts last_ts duration_s proto orig_ip orig_port resp_ip resp_port vlan_id name name_source "
-        "app via_proxy ja3 ja4 user_agent conn_state history orig_pkts resp_pkts orig_bytes resp_bytes orig_ip_bytes "
-        "resp_ip_bytes end_reason source".split()
-    ),
+    _names(FLOW),
     (
         _when("start (UTC)", "first_ts"),
         _seconds("length", "duration_s", drop=4),
@@ -102,10 +103,7 @@ FLOWS = Kind(
 
 EVENTS = Kind(
     "events",
-    tuple(
-        "ts uid orig_ip resp_ip resp_port proto dest name_source kind orig_bytes resp_bytes duration_s via_proxy "
-        "answered method uri user_agent ja4 source".split()
-    ),
+    _names(EVENT),
     (
         _when("time (UTC)", "ts"),
         _plain("host", "orig_ip"),
@@ -122,7 +120,7 @@ EVENTS = Kind(
 
 DNS = Kind(
     "DNS rows",
-    tuple("ts orig_ip resp_ip qname qtype rcode answers ttl".split()),
+    _names(DNS_FIELDS),
     (
         _when("time (UTC)", "ts"),
         _plain("host", "orig_ip"),
@@ -137,10 +135,7 @@ DNS = Kind(
 
 FINDINGS = Kind(
     "findings",
-    tuple(
-        "id analyzer orig_ip dest dest_ips resp_port proto score severity first_ts last_ts events interval_s "
-        "jitter_frac via_proxy outcome reasons techniques state note".split()
-    ),
+    _names(FINDING),
     (
         _plain("id", right=True),
         _plain("severity"),

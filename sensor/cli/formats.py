@@ -17,7 +17,7 @@ from sensor.cli.clean import clean
 from sensor.cli.columns import Row, text_of
 from sensor.cli.times import rfc3339
 
-FORMULA_STARTS = "=+-@\t\r＝＋－＠"
+FORMULA_STARTS = "=+-@\t\r\uff1d\uff0b\uff0d\uff20"
 """First characters that make a spreadsheet compute a cell; the wide ones do so in East Asian editions (OWASP)."""
 
 _PLAIN_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)

@@ -4,7 +4,7 @@ Says on stderr what is not shown, because no limit is hidden.
 """
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import click
@@ -45,43 +45,35 @@ def row_limit(form: str | None, limit: int | None, on_terminal: int = TERMINAL_R
     return on_terminal if form is None and is_terminal(sys.stdout) else None
 
 
-def emit(session: Session, rows: Sequence[Row], total: int, kind: Kind, form: str | None) -> None:
-    """Write rows to stdout. total : how many matched, of which `rows` are the first."""
+def emit(session: Session, rows: Iterable[Row], total: int, kind: Kind, form: str | None, limit: int | None) -> None:
+    """Write rows to stdout, and what is not shown to stderr.
+
+    rows : read while they are written, so that any number of them takes little memory; a table has them all at once
+    total : how many matched
+    limit : how many of them `rows` may be, None for all
+    """
     notes = []
-    if form is None and is_terminal(sys.stdout):
-        if rows:
-            dropped = _emit_table(session, rows, kind)
-            if dropped:
-                notes.append(f"left out at this width: {', '.join(dropped)}")
-        else:
-            notes.append(f"no {kind.plural} match")
-    else:
+    if limit is not None and limit < total:
+        notes.append(f"showing {human_count(limit)} of {human_count(total)} {kind.plural}; --limit 0 shows all")
+    if form is not None or not is_terminal(sys.stdout):
         session.write(formats.lines(form or "tsv", rows, kind.fields))
-    if len(rows) < total:
-        more = " (--limit 0 shows all)" if is_terminal(sys.stdout) else ""
-        notes.insert(0, f"showing {human_count(len(rows))} of {human_count(total)} {kind.plural}{more}")
-    if notes:
-        session.say("; ".join(notes))
+    elif total == 0:
+        notes.append(f"no {kind.plural} match")
+    elif dropped := _emit_table(session, list(rows), kind):
+        notes.append(f"too narrow for: {', '.join(dropped)} (--json has every field)")
+    for note in notes:
+        session.say(note)
 
 
 def _emit_table(session: Session, rows: Sequence[Row], kind: Kind) -> list[str]:
-    import io
-
+    """Print the table; return the titles of the columns left out."""
     from rich.console import Console
 
     from sensor.cli.table import print_table
 
-    text = io.StringIO()
     color = wants_color()
-    screen = Console(no_color=color is False, force_terminal=True if color else None)
-    console = Console(
-        file=text,
-        width=screen.width,
-        color_system="standard" if screen.color_system and color is not False else None,
-        force_terminal=True,
-        no_color=color is False,
-        legacy_windows=False,
-    )
-    dropped = print_table(console, rows, kind.table)
-    session.write_text(text.getvalue())
+    console = Console(no_color=color is False, force_terminal=True if color else None, legacy_windows=False)
+    with console.capture() as printed:
+        dropped = print_table(console, rows, kind.table)
+    session.write_text(printed.get())
     return dropped

@@ -79,10 +79,18 @@ class Session:
 
 
 def warn(message: str) -> None:
-    """Tell on stderr. Every line is cleaned; lines after the first are indented, so none can pass for a message."""
-    shown = "\n  ".join(clean(line, MAX_MESSAGE_CHARS) for line in message.split("\n"))
+    """Tell on stderr, cleaned, on one line whatever the message holds."""
+    _tell(f"kagami: {clean(message, MAX_MESSAGE_CHARS)}")
+
+
+def warn_lines(message: str) -> None:
+    """As `warn`, for messages of several lines. Those after the first are indented, so none passes for a message."""
+    _tell("kagami: " + "\n  ".join(clean(line, MAX_MESSAGE_CHARS) for line in message.split("\n")))
+
+
+def _tell(text: str) -> None:
     try:
-        print(f"kagami: {shown}", file=sys.stderr, flush=True)
+        print(text, file=sys.stderr, flush=True)
     except BrokenPipeError:
         silence(sys.stderr)
 

@@ -17,7 +17,7 @@ from sensor.cli.columns import Column, Row
 MAX_CELL_CHARS = 200
 """Longer text is cut with an ellipsis in a table; machine formats have it whole."""
 
-_GAP = 2
+_GAP = 2  # one of padding, one that rich puts between columns
 _MIN_FOLDED = 20
 _SEVERITY_STYLES = {"critical": "bold red", "high": "red", "medium": "yellow", "low": "cyan"}
 
@@ -25,11 +25,9 @@ _SEVERITY_STYLES = {"critical": "bold red", "high": "red", "medium": "yellow", "
 def print_table(console: Console, rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
     """Print the rows; return the titles of the columns for which the terminal was too narrow."""
     cells = [[clean(column.text(row), MAX_CELL_CHARS) for column in columns] for row in rows]
-    widths = [
-        max([len(column.title), *(cell_len(line[i]) for line in cells)]) for i, column in enumerate(columns)
-    ]
+    widths = [max([len(column.title), *(cell_len(line[i]) for line in cells)]) for i, column in enumerate(columns)]
     shown = _fitting(columns, widths, console.width)
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, _GAP, 0, 0))
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, _GAP - 1, 0, 0))
     for i in shown:
         column = columns[i]
         table.add_column(

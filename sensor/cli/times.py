@@ -39,8 +39,8 @@ def _utc(seconds: int) -> datetime:
 def parse_when(text: str, now_ns: int, is_end: bool = False) -> int:
     """Nanoseconds since 1970 of a time that a person wrote.
 
-    A time without a zone is UTC. A date is its first nanosecond, or its last where it ends a range (`is_end`), so
-    that `--since D --until D` is that day. An age counts back from `now_ns`.
+    A time without a zone is UTC. A date is its midnight, or the next one where it ends a range (`is_end`; the ends of
+    ranges are exclusive), so that `--since D --until D` is that day. An age counts back from `now_ns`.
 
     Raises: UsageError that says what is allowed.
     """
@@ -50,7 +50,7 @@ def parse_when(text: str, now_ns: int, is_end: bool = False) -> int:
     try:
         if match := _DATE.fullmatch(text):
             start_ns = _since_epoch_ns(datetime(int(match[1]), int(match[2]), int(match[3]), tzinfo=UTC))
-            return _bounded(start_ns + (DAY_NS - 1 if is_end else 0))
+            return _bounded(start_ns + (DAY_NS if is_end else 0))
         if match := _RFC3339.fullmatch(text):
             date, minutes, seconds, frac, zone = match.groups()
             zone = zone.upper() if zone and zone != "z" else "Z"

@@ -8,18 +8,19 @@ from numpy.typing import NDArray
 
 from sensor import constants as c
 from sensor.decode.fragments import follow_first, remember_first
-from sensor.decode.link import LAYER_IP, enter_link, find_ip
+from sensor.decode.layers import LAYER_IP, find_ip
+from sensor.decode.link import enter_link
 from sensor.decode.network import decode_ipv4, decode_ipv6
 from sensor.decode.reads import byte_at
 from sensor.decode.transport import decode_transport, place_payload
 from sensor.decode.tunnels import enter_gre, enter_udp_tunnel
-from sensor.jit import kernel
+from sensor.jit import packet_kernel
 
 MAX_ROWS_A_FRAME = c.MAX_TUNNELS + 1
 """A UDP tunnel adds a row; the row under trial never lies behind these either."""
 
 
-@kernel()
+@packet_kernel()
 def dissect(
     frames: NDArray[np.uint8],
     start: int,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensor import constants as c
-from sensor.jit import kernel
+from sensor.jit import packet_kernel
 
 FRAGMENT = np.dtype(
     [
@@ -40,14 +40,14 @@ _MIX_B = np.uint64(0xD6E8FEB86659FD93)
 _HALF = np.uint64(32)
 
 
-@kernel()
+@packet_kernel()
 def _mixed(state: np.uint64, word: np.uint64) -> np.uint64:
     state = (state ^ word) * _MIX_A
     state = (state ^ (state >> _HALF)) * _MIX_B
     return state ^ (state >> _HALF)
 
 
-@kernel()
+@packet_kernel()
 def _first_place(
     secret: NDArray[np.uint64], packets: NDArray[np.void], row: int, ident: int, named_proto: int
 ) -> int:
@@ -61,7 +61,7 @@ def _first_place(
     return np.int64(state & np.uint64(_N_SETS - 1)) * _WAYS
 
 
-@kernel()
+@packet_kernel()
 def _is_entry_of(
     fragments: NDArray[np.void],
     place: int,
@@ -85,7 +85,7 @@ def _is_entry_of(
     )
 
 
-@kernel()
+@packet_kernel()
 def remember_first(
     fragments: NDArray[np.void],
     secret: NDArray[np.uint64],
@@ -123,7 +123,7 @@ def remember_first(
     return chosen
 
 
-@kernel()
+@packet_kernel()
 def follow_first(
     fragments: NDArray[np.void],
     secret: NDArray[np.uint64],

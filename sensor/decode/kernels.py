@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from sensor import constants as c
 from sensor.decode.dissect import dissect
 from sensor.decode.fragments import FRAGMENT
-from sensor.decode.link import ETHERTYPE_IPV4, ETHERTYPE_VLAN
+from sensor.decode.layers import ETHERTYPE_IPV4, ETHERTYPE_VLAN
 from sensor.decode.network import IPV4_MAPPED
 from sensor.decode.reads import be16, be32, byte_at
 from sensor.decode.tunnels import is_tunnel_port
 from sensor.dtypes import PACKET
-from sensor.jit import kernel
+from sensor.jit import packet_kernel
 
 _MAX_WIRE_BYTES = 1 << 20  # a length on the wire beyond what segmentation offload makes is not believed
 
@@ -39,7 +39,7 @@ _SIGNATURE = types.int64(
 )
 
 
-@kernel(_SIGNATURE)
+@packet_kernel(_SIGNATURE)
 def decode_frames(
     frames: NDArray[np.uint8],
     start: NDArray[np.int64],

@@ -1,45 +1,20 @@
-"""Link layers: from the first byte of a frame, or of what a tunnel carries, to the IP header.
+"""The first bytes of a frame, by the capture's link type (https://www.tcpdump.org/linktypes.html).
 
-Comes in: bytes and what they begin with. Goes out: the position of an IP header and the frame's VLAN ids, or a status.
-Never looks into the IP header.
+Comes in: a LINKTYPE_ and bytes. Goes out: what layer begins where, for `layers.find_ip` to walk on from.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sensor import constants as c
-from sensor.decode.reads import be16, byte_at
-from sensor.jit import kernel
+from sensor.decode.layers import ETHERTYPE_PPPOE_SESSION, LAYER_ETHERNET, LAYER_IP, LAYER_PPP, LAYER_TYPED, LAYER_WLAN
+from sensor.decode.reads import be16, byte_at, le16
+from sensor.jit import packet_kernel
 
-# What the next byte begins.
-LAYER_IP = 0  # an IP header, 4 or 6 by its first nibble
-LAYER_ETHERNET = 1
-LAYER_TYPED = 2  # the payload of a known ethertype
-LAYER_LLC = 3
-LAYER_PPP = 4  # a PPP protocol field, perhaps after address and control
-LAYER_MPLS = 5
-
-ETHERTYPE_IPV4 = 0x0800
-ETHERTYPE_IPV6 = 0x86DD
-ETHERTYPE_VLAN = 0x8100
-ETHERTYPE_ETHERNET = 0x6558  # transparent Ethernet bridging
-ETHERTYPE_PPP = 0x880B
-_ETHERTYPE_MPLS = 0x8847
-_ETHERTYPE_MPLS_UPSTREAM = 0x8848
-_ETHERTYPE_PPPOE_SESSION = 0x8864
-_ETHERTYPE_JUMBO_LLC = 0x8870
-_ETHERTYPE_PROVIDER_BRIDGE = 0x88A8
-_ETHERTYPE_BACKBONE_BRIDGE = 0x88E7  # 802.1ah, MAC-in-MAC
-_ETHERTYPE_FABRICPATH = 0x8903
-_ETHERTYPE_CISCO_METADATA = 0x8909
-_ETHERTYPE_VNTAG = 0x8926
-_ETHERTYPE_ETAG = 0x893F
-_MIN_ETHERTYPE = 0x0600  # below, the field is an 802.3 length (IEEE 802.3 section 3.2.6)
-
-_SLL_LLC = 0x0004  # an 802.2 LLC frame in the protocol field of a Linux cooked capture
+_NFLOG_PAYLOAD = 9  # NFULA_PAYLOAD, the attribute that holds the packet
 
 
-@kernel()
+@packet_kernel()
 def enter_link(frames: NDArray[np.uint8], link: int, pos: int, end: int) -> tuple[int, int, int, int]:
     """Return (status, layer, ethertype, position) for the first byte of a frame of link type `link`."""
     have = end - pos
@@ -47,40 +22,55 @@ def enter_link(frames: NDArray[np.uint8], link: int, pos: int, end: int) -> tupl
         return c.STATUS_OK, LAYER_ETHERNET, 0, pos
     if link in (c.LINK_RAW, c.LINK_RAW_BSD, c.LINK_RAW_BSD2, c.LINK_IPV4, c.LINK_IPV6):
         return c.STATUS_OK, LAYER_IP, 0, pos
-    if link in (c.LINK_NULL, c.LINK_LOOP):
-        return _enter_loopback(frames, pos, end)
     if link == c.LINK_PPP:
         return c.STATUS_OK, LAYER_PPP, 0, pos
-    if link in (c.LINK_PPP_HDLC, c.LINK_CHDLC):
-        # RFC 1662 framing starts with address 0xff; Cisco's with 0x0f (unicast) or 0x8f (broadcast) and an ethertype
-        if have < 4:
-            return c.STATUS_TRUNCATED_LINK, 0, 0, pos
-        if byte_at(frames, pos) == 0x0F or byte_at(frames, pos) == 0x8F:
-            return c.STATUS_OK, LAYER_TYPED, be16(frames, pos + 2), pos + 4
-        return c.STATUS_OK, LAYER_PPP, 0, pos
     if link == c.LINK_PPP_ETHER:
-        return c.STATUS_OK, LAYER_TYPED, _ETHERTYPE_PPPOE_SESSION, pos
+        return c.STATUS_OK, LAYER_TYPED, ETHERTYPE_PPPOE_SESSION, pos
+    if link == c.LINK_IEEE802_11:
+        return c.STATUS_OK, LAYER_WLAN, 0, pos
+    if link in (c.LINK_NULL, c.LINK_LOOP):
+        return _enter_loopback(frames, pos, end)
+    if link == c.LINK_NFLOG:
+        return _enter_nflog(frames, pos, end)
+
+    header_bytes = 0
+    if link in (c.LINK_PPP_HDLC, c.LINK_CHDLC, c.LINK_RADIOTAP):
+        header_bytes = 4
+    elif link == c.LINK_PPI:
+        header_bytes = 8
+    elif link == c.LINK_LINUX_SLL:
+        header_bytes = 16
+    elif link == c.LINK_LINUX_SLL2:
+        header_bytes = 20
+    else:
+        return c.STATUS_UNKNOWN_LINK, 0, 0, pos
+    if have < header_bytes:
+        return c.STATUS_TRUNCATED_LINK, 0, 0, pos
     if link == c.LINK_LINUX_SLL:
-        if have < 16:
-            return c.STATUS_TRUNCATED_LINK, 0, 0, pos
         return c.STATUS_OK, LAYER_TYPED, be16(frames, pos + 14), pos + 16
     if link == c.LINK_LINUX_SLL2:
-        if have < 20:
-            return c.STATUS_TRUNCATED_LINK, 0, 0, pos
         return c.STATUS_OK, LAYER_TYPED, be16(frames, pos), pos + 20
-    return c.STATUS_UNKNOWN_LINK, 0, 0, pos
+    if link == c.LINK_RADIOTAP:
+        return c.STATUS_OK, LAYER_WLAN, 0, pos + le16(frames, pos + 2)
+    if link == c.LINK_PPI:  # any other link type inside is not seen in practice
+        if le16(frames, pos + 4) != c.LINK_IEEE802_11:
+            return c.STATUS_UNKNOWN_LINK, 0, 0, pos
+        return c.STATUS_OK, LAYER_WLAN, 0, pos + le16(frames, pos + 2)
+    # RFC 1662 framing starts with address 0xff; Cisco's with 0x0f (unicast) or 0x8f (broadcast) and an ethertype
+    if byte_at(frames, pos) in (0x0F, 0x8F):
+        return c.STATUS_OK, LAYER_TYPED, be16(frames, pos + 2), pos + 4
+    return c.STATUS_OK, LAYER_PPP, 0, pos
 
 
-@kernel()
+@packet_kernel()
 def _enter_loopback(frames: NDArray[np.uint8], pos: int, end: int) -> tuple[int, int, int, int]:
     """The address family of BSD loopback captures, in the byte order of whoever captured."""
     if end - pos < 4:
         return c.STATUS_TRUNCATED_LINK, 0, 0, pos
-    big, little = be16(frames, pos), be16(frames, pos + 2)
-    if big == 0:
-        family = little
-    elif little == 0:
-        family = (big >> 8) | ((big & 0xFF) << 8)
+    if be16(frames, pos) == 0:
+        family = be16(frames, pos + 2)
+    elif be16(frames, pos + 2) == 0:
+        family = le16(frames, pos)
     else:
         return c.STATUS_NOT_IP, 0, 0, pos
     # AF_INET is 2 everywhere; AF_INET6 is 10 Linux, 23 Windows, 24 NetBSD and OpenBSD, 26 Solaris, 28 FreeBSD, 30 macOS
@@ -89,101 +79,19 @@ def _enter_loopback(frames: NDArray[np.uint8], pos: int, end: int) -> tuple[int,
     return c.STATUS_NOT_IP, 0, 0, pos
 
 
-@kernel()
-def find_ip(
-    frames: NDArray[np.uint8], layer: int, ethertype: int, pos: int, end: int, n_tags: int, vlan: int, inner_vlan: int
-) -> tuple[int, int, int, int, int]:
-    """Walk from `layer` to an IP header: (status, position, n_tags, vlan, inner_vlan).
-
-    n_tags : VLAN tags met so far; the first two ids are kept, and a caller inside a tunnel passes 2
-    Every step moves on by at least one byte, so the walk ends.
-    """
-    while True:
-        have = end - pos
-        if layer == LAYER_TYPED and ethertype < _MIN_ETHERTYPE:
-            layer = LAYER_LLC
-        if layer == LAYER_IP:
-            break
-        if layer == LAYER_TYPED:
-            if ethertype in (ETHERTYPE_IPV4, ETHERTYPE_IPV6):
-                break
-            if ethertype in (ETHERTYPE_VLAN, _ETHERTYPE_PROVIDER_BRIDGE, 0x9100, 0x9200, 0x9300):
-                if have < 4:
-                    return c.STATUS_TRUNCATED_LINK, pos, n_tags, vlan, inner_vlan
-                if n_tags == 0:
-                    vlan = be16(frames, pos) & 0x0FFF
-                elif n_tags == 1:
-                    inner_vlan = be16(frames, pos) & 0x0FFF
-                n_tags += 1
-                ethertype, pos = be16(frames, pos + 2), pos + 4
-            elif ethertype in (_ETHERTYPE_MPLS, _ETHERTYPE_MPLS_UPSTREAM):
-                layer = LAYER_MPLS
-            elif ethertype == _ETHERTYPE_PPPOE_SESSION:
-                # RFC 2516 section 4: version 1, type 1, code 0 for session data
-                if have < 6:
-                    return c.STATUS_TRUNCATED_LINK, pos, n_tags, vlan, inner_vlan
-                if be16(frames, pos) != 0x1100:
-                    return c.STATUS_NOT_IP, pos, n_tags, vlan, inner_vlan
-                layer, pos = LAYER_PPP, pos + 6
-            elif ethertype == ETHERTYPE_ETHERNET:
-                layer = LAYER_ETHERNET
-            elif ethertype == ETHERTYPE_PPP:
-                layer = LAYER_PPP
-            elif ethertype == _ETHERTYPE_JUMBO_LLC:
-                layer = LAYER_LLC
-            elif ethertype == _ETHERTYPE_FABRICPATH:  # forwarding tag and TTL, then the whole Ethernet frame
-                layer, pos = LAYER_ETHERNET, pos + 2
-            elif ethertype == _ETHERTYPE_BACKBONE_BRIDGE:  # I-TAG, then the customer's whole Ethernet frame
-                layer, pos = LAYER_ETHERNET, pos + 4
-            elif ethertype in (_ETHERTYPE_VNTAG, _ETHERTYPE_ETAG, _ETHERTYPE_CISCO_METADATA):
-                tag_bytes = 4 if ethertype == _ETHERTYPE_VNTAG else 6
-                if have < tag_bytes + 2:
-                    return c.STATUS_TRUNCATED_LINK, pos, n_tags, vlan, inner_vlan
-                ethertype, pos = be16(frames, pos + tag_bytes), pos + tag_bytes + 2
-            else:
-                return c.STATUS_NOT_IP, pos, n_tags, vlan, inner_vlan
-        elif layer == LAYER_ETHERNET:
-            if have < 14:
-                return c.STATUS_TRUNCATED_LINK, pos, n_tags, vlan, inner_vlan
-            layer, ethertype, pos = LAYER_TYPED, be16(frames, pos + 12), pos + 14
-        elif layer == LAYER_MPLS:
-            if have < 5:
-                return c.STATUS_TRUNCATED_LINK, pos, n_tags, vlan, inner_vlan
-            is_bottom = byte_at(frames, pos + 2) & 1
-            pos += 4
-            if is_bottom == 1:
-                # RFC 4928 section 3: no field names the payload, its first nibble has to; 0 is a pseudowire's control word
-                nibble = byte_at(frames, pos) >> 4
-                if nibble in (4, 6):
-                    layer = LAYER_IP
-                elif nibble == 0:
-                    layer, pos = LAYER_ETHERNET, pos + 4
-                else:
-                    return c.STATUS_NOT_IP, pos, n_tags, vlan, inner_vlan
-        elif layer == LAYER_PPP:
-            if have < 4:
-                return c.STATUS_TRUNCATED_LINK, pos, n_tags, vlan, inner_vlan
-            if be16(frames, pos) == 0xFF03:  # address and control (RFC 1662 section 3.1)
-                pos += 2
-            protocol = byte_at(frames, pos)
-            if protocol & 1:  # compressed to one byte (RFC 1661 section 6.5)
-                pos += 1
-            else:
-                protocol, pos = be16(frames, pos), pos + 2
-            if protocol in (0x21, 0x57):
-                layer = LAYER_IP
-            elif protocol in (0x281, 0x283):
-                layer = LAYER_MPLS
-            else:
-                return c.STATUS_NOT_IP, pos, n_tags, vlan, inner_vlan
-        else:  # LLC: only SNAP with an encapsulated ethertype (RFC 1042) leads to IP
-            if have < 8:
-                return c.STATUS_NOT_IP, pos, n_tags, vlan, inner_vlan
-            oui = (be16(frames, pos + 3) << 8) | byte_at(frames, pos + 5)
-            is_snap = be16(frames, pos) == 0xAAAA and byte_at(frames, pos + 2) == 0x03
-            ethertype = be16(frames, pos + 6)
-            if not is_snap or oui not in (0x000000, 0x0000F8) or ethertype < _MIN_ETHERTYPE:
-                return c.STATUS_NOT_IP, pos, n_tags, vlan, inner_vlan
-            layer, pos = LAYER_TYPED, pos + 8
-    status = c.STATUS_OK if pos < end else c.STATUS_TRUNCATED_IP
-    return status, pos, n_tags, vlan, inner_vlan
+@packet_kernel()
+def _enter_nflog(frames: NDArray[np.uint8], pos: int, end: int) -> tuple[int, int, int, int]:
+    """Linux netfilter's log: a header of 4 bytes, then attributes; one of them is the packet."""
+    if end - pos < 4:
+        return c.STATUS_TRUNCATED_LINK, 0, 0, pos
+    if byte_at(frames, pos) not in (2, 10):  # Linux's AF_INET and AF_INET6
+        return c.STATUS_NOT_IP, 0, 0, pos
+    pos += 4
+    while end - pos >= 4:
+        attribute_bytes = le16(frames, pos)
+        if attribute_bytes < 4:
+            return c.STATUS_NOT_IP, 0, 0, pos
+        if le16(frames, pos + 2) == _NFLOG_PAYLOAD:
+            return c.STATUS_OK, LAYER_IP, 0, pos + 4
+        pos += (attribute_bytes + 3) & ~3
+    return c.STATUS_TRUNCATED_LINK, 0, 0, pos

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from sensor import constants as c
 from sensor.decode.reads import be16, be32, be64, byte_at
-from sensor.jit import kernel
+from sensor.jit import packet_kernel
 
 IPV4_MAPPED = np.uint64(0x0000FFFF00000000)  # RFC 4291 section 2.5.5.2
 
@@ -21,10 +21,11 @@ _DESTINATION = 60
 _MOBILITY = 135
 _HIP = 139
 _SHIM6 = 140
-_MAX_EXTENSIONS = 16  # real chains have one to three; more is a way to make decoders work for nothing
+_MAX_PADDING = 6  # an IPv6 header alone in an Ethernet frame of 60 bytes
+_MAX_EXTENSIONS = 128  # real chains have one to three, but who sets a low bound invites hiding behind more
 
 
-@kernel()
+@packet_kernel()
 def decode_ipv4(
     frames: NDArray[np.uint8], pos: int, end: int, wire_end: int, packets: NDArray[np.void], row: int
 ) -> tuple[int, int, int, int, int, int, int]:
@@ -73,20 +74,20 @@ def decode_ipv4(
     return c.STATUS_OK, proto, pos, ip_end, fragment, ident, named_proto
 
 
-@kernel()
+@packet_kernel()
 def decode_ipv6(
     frames: NDArray[np.uint8], pos: int, end: int, wire_end: int, packets: NDArray[np.void], row: int
 ) -> tuple[int, int, int, int, int, int, int]:
     """Fill a row from the IPv6 header at `pos` and its extensions (RFC 8200 sections 3 and 4); returns as decode_ipv4.
 
-    A payload length of 0 before anything but "no next header" is a jumbogram or left to segmentation offload: the
-    length on the wire counts. An encrypted payload (ESP) ends the chain.
+    A payload length of 0 with a payload behind it is a jumbogram (RFC 2675) or left to segmentation offload: the length
+    on the wire counts. An encrypted payload (ESP) ends the chain.
     """
     packets["ip_version"][row] = 6
     if end - pos < 40:
         return c.STATUS_TRUNCATED_IP, 0, pos, wire_end, c.FRAGMENT_NONE, 0, 0
     total, proto = be16(frames, pos + 4) + 40, byte_at(frames, pos + 6)
-    if total == 40 and proto != _NO_NEXT:
+    if total == 40 and wire_end - pos - 40 > _MAX_PADDING:
         total = wire_end - pos
     packets["src_hi"][row] = be64(frames, pos + 8)
     packets["src_lo"][row] = be64(frames, pos + 16)

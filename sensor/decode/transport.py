@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from sensor import constants as c
 from sensor.decode.reads import be16, be32, byte_at
-from sensor.jit import kernel
+from sensor.jit import packet_kernel
 
 
-@kernel()
+@packet_kernel()
 def decode_transport(
     frames: NDArray[np.uint8],
     proto: int,
@@ -77,7 +77,7 @@ def decode_transport(
     return c.STATUS_OK
 
 
-@kernel()
+@packet_kernel()
 def place_payload(pos: int, end: int, ip_end: int, packets: NDArray[np.void], row: int) -> None:
     """Note where the payload lies: from `pos` to `ip_end` on the wire, of which the part before `end` was captured."""
     pos_captured = min(pos, end)

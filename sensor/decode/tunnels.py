@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensor import constants as c
-from sensor.decode.link import ETHERTYPE_ETHERNET, LAYER_ETHERNET, LAYER_IP, LAYER_TYPED
+from sensor.decode.layers import LAYER_ETHERNET, LAYER_IP, LAYER_TYPED, LAYER_WLAN
 from sensor.decode.reads import be16, byte_at
-from sensor.jit import kernel
+from sensor.jit import packet_kernel
 
 _PORT_VXLAN = 4789
+_PORT_VXLAN_GPE = 4790
 _PORT_VXLAN_LINUX = 8472  # what Linux, flannel and Cilium used before the assignment
 _PORT_GENEVE = 6081
 _PORT_GRE = 4754
@@ -23,24 +24,25 @@ _PORT_AYIYA = 5072
 _GRE_ERSPAN = 0x88BE  # types I and II
 _GRE_ERSPAN3 = 0x22EB
 _GRE_WCCP = 0x883E
+_GRE_ARUBA = 0x8200  # to 0x83ff: an 802.11 frame between access point and controller
 
 
-@kernel()
+@packet_kernel()
 def is_tunnel_port(src_port: int, dst_port: int) -> bool:
     """Whether a UDP packet between these ports could be a tunnel's."""
-    if dst_port in (_PORT_VXLAN, _PORT_VXLAN_LINUX, _PORT_GENEVE, _PORT_GRE):
+    if dst_port in (_PORT_VXLAN, _PORT_VXLAN_GPE, _PORT_VXLAN_LINUX, _PORT_GENEVE, _PORT_GRE):
         return True
     return _either(src_port, dst_port, _PORT_GTP) or _either(src_port, dst_port, _PORT_TEREDO) or _either(
         src_port, dst_port, _PORT_AYIYA
     )
 
 
-@kernel()
+@packet_kernel()
 def _either(src_port: int, dst_port: int, port: int) -> bool:
     return src_port == port or dst_port == port
 
 
-@kernel()
+@packet_kernel()
 def enter_udp_tunnel(
     frames: NDArray[np.uint8], src_port: int, dst_port: int, pos: int, end: int, wire_end: int
 ) -> tuple[int, int, int, int]:
@@ -51,6 +53,12 @@ def enter_udp_tunnel(
     if dst_port in (_PORT_VXLAN, _PORT_VXLAN_LINUX):
         if byte_at(frames, pos) & 0x08:  # RFC 7348 section 5: the VNI is valid
             return c.TUNNEL_VXLAN, LAYER_ETHERNET, 0, pos + 8
+    elif dst_port == _PORT_VXLAN_GPE:
+        if byte_at(frames, pos) & 0x3C == 0x0C:  # draft-ietf-nvo3-vxlan-gpe section 3: version 0, VNI and next protocol valid
+            if byte_at(frames, pos + 3) in (1, 2):
+                return c.TUNNEL_VXLAN, LAYER_IP, 0, pos + 8
+            if byte_at(frames, pos + 3) == 3:
+                return c.TUNNEL_VXLAN, LAYER_ETHERNET, 0, pos + 8
     elif dst_port == _PORT_GENEVE:
         if byte_at(frames, pos) >> 6 == 0:  # RFC 8926 section 3.4: version 0, options in words of 4 bytes
             return c.TUNNEL_GENEVE, LAYER_TYPED, be16(frames, pos + 2), pos + 8 + (byte_at(frames, pos) & 0x3F) * 4
@@ -68,7 +76,7 @@ def enter_udp_tunnel(
     return c.TUNNEL_NONE, 0, 0, pos
 
 
-@kernel()
+@packet_kernel()
 def enter_gre(frames: NDArray[np.uint8], pos: int, end: int) -> tuple[int, int, int, int]:
     """GRE version 0 (RFC 2784, 2890; routing of RFC 1701) and PPTP's version 1 (RFC 2637 section 4.1)."""
     if end - pos < 4:
@@ -105,12 +113,12 @@ def enter_gre(frames: NDArray[np.uint8], pos: int, end: int) -> tuple[int, int, 
         return c.TUNNEL_ERSPAN, LAYER_ETHERNET, 0, pos + 12 + platform_bytes
     if protocol == _GRE_WCCP:  # WCCP 2 puts a redirect header of 4 bytes before the packet, WCCP 1 does not
         return c.TUNNEL_GRE, LAYER_IP, 0, pos if byte_at(frames, pos) >> 4 == 4 else pos + 4
-    if protocol == ETHERTYPE_ETHERNET:
-        return c.TUNNEL_GRE, LAYER_ETHERNET, 0, pos
+    if protocol & 0xFE00 == _GRE_ARUBA:
+        return c.TUNNEL_GRE, LAYER_WLAN, 0, pos
     return c.TUNNEL_GRE, LAYER_TYPED, protocol, pos
 
 
-@kernel()
+@packet_kernel()
 def _enter_gtp(frames: NDArray[np.uint8], pos: int, end: int) -> tuple[int, int, int, int]:
     """GTP-U version 1 (3GPP TS 29.281 section 5): a T-PDU behind optional fields and extension headers."""
     flags = byte_at(frames, pos)
@@ -133,7 +141,7 @@ def _enter_gtp(frames: NDArray[np.uint8], pos: int, end: int) -> tuple[int, int,
     return c.TUNNEL_GTP, LAYER_IP, 0, pos
 
 
-@kernel()
+@packet_kernel()
 def _enter_teredo(frames: NDArray[np.uint8], pos: int, end: int, wire_end: int) -> tuple[int, int, int, int]:
     """Teredo (RFC 4380 section 5.1.1): authentication and origin indication, then an IPv6 packet that fits."""
     if be16(frames, pos) == 1:

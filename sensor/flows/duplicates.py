@@ -7,7 +7,7 @@ same side; a retransmission comes later and has a new identification. Copies are
 import numpy as np
 
 from sensor.constants import FRAGMENT_NONE
-from sensor.jit import kernel
+from sensor.jit import packet_kernel as kernel
 
 COPY_NS = 10_000_000  # a mirror's second copy lags by its queue, never by a retransmission timer
 COPY_NO_ID_NS = 100_000  # without an identification (IPv6, some IPv4), real repeats look alike: only at once

@@ -8,7 +8,7 @@ last word is zero-padded, so the value is not byte-compatible with other impleme
 
 import numpy as np
 
-from sensor.jit import kernel
+from sensor.jit import packet_kernel as kernel
 
 
 @kernel()

@@ -6,7 +6,7 @@ Source: Community ID specification v1 and Zeek's ICMP flows, which pair the same
 import numpy as np
 
 from sensor.constants import PROTO_ICMP
-from sensor.jit import kernel
+from sensor.jit import packet_kernel as kernel
 
 
 @kernel()

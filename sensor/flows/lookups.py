@@ -11,20 +11,20 @@ import numpy as np
 from sensor.constants import PROTO_TCP
 from sensor.flows.hashing import hash_words
 from sensor.flows.names import remember
-from sensor.flows.out import N_DNS, bucket_of, ip_id
+from sensor.flows.out import N_DNS, bucket_of
 from sensor.flows.pool import intern
-from sensor.jit import kernel
-from sensor.protocols.apps import APP_DNS
+from sensor.jit import packet_kernel as kernel
+from sensor.protocols.codes import APP_DNS
 from sensor.protocols.dns import (
-    DNS_QUERY,
-    DNS_RESPONSE,
-    INFO_ADDRESSES,
-    INFO_ANSWERS_LEN,
-    INFO_QNAME_LEN,
-    INFO_QTYPE,
-    INFO_RCODE,
-    INFO_TTL,
-    INFO_TXID,
+    MIN_TTL_S,
+    N_ADDRESSES,
+    ANSWERS_BYTES,
+    QNAME_BYTES,
+    QTYPE,
+    QUERY,
+    RCODE,
+    RESPONSE,
+    TXID,
     parse_message,
 )
 
@@ -69,13 +69,13 @@ def _new_row(f, p, out, pool, key, scratch):
     q["key"] = key
     q["orig_bytes"] = 0
     q["resp_bytes"] = 0
-    q["orig_ip_id"] = ip_id(out, pool, f["orig_hi"], f["orig_lo"])
-    q["resp_ip_id"] = ip_id(out, pool, f["resp_hi"], f["resp_lo"])
-    q["qname_id"] = intern(pool, scratch.qname, 0, scratch.info[INFO_QNAME_LEN])
+    q["orig_ip_id"] = f["orig_ip_id"]
+    q["resp_ip_id"] = f["resp_ip_id"]
+    q["qname_id"] = intern(pool, scratch.qname, 0, scratch.info[QNAME_BYTES])
     q["answers_id"] = 0
     q["ttl"] = -1
     q["resp_port"] = np.uint16(f["key_port"] & np.uint32(0xFFFF))
-    q["qtype"] = np.uint16(scratch.info[INFO_QTYPE])
+    q["qtype"] = np.uint16(scratch.info[QTYPE])
     q["rcode"] = -1
     q["proto"] = f["proto"]
     q["bucket"] = bucket_of(f["orig_hi"], f["orig_lo"])
@@ -93,13 +93,13 @@ def take_dns(f, d, p, frames, pos, end, cache, pool, out, secret, scratch):
         pos += _TCP_LENGTH_BYTES
     info = scratch.info
     status = parse_message(frames, pos, end, scratch.qname, scratch.answers, scratch.addresses, info)
-    if status != DNS_QUERY and status != DNS_RESPONSE:
+    if status != QUERY and status != RESPONSE:
         return
     f["app"] = APP_DNS
-    word = np.uint64(info[INFO_TXID]) << np.uint64(16) | np.uint64(info[INFO_QTYPE])
+    word = np.uint64(info[TXID]) << np.uint64(16) | np.uint64(info[QTYPE])
     key = hash_words(secret[0], secret[1], f["uid_hi"], f["uid_lo"], word, np.uint64(0), np.uint64(2))
     row = open_row(out, scratch, key)
-    if status == DNS_QUERY:
+    if status == QUERY:
         f["is_query"] = 1  # its queries are its events
         f["event_open"] = 0
         if d == 0 and row < 0:
@@ -116,12 +116,12 @@ def take_dns(f, d, p, frames, pos, end, cache, pool, out, secret, scratch):
     q["is_open"] = 0
     q["duration_ns"] = max(np.int64(0), p["ts_ns"] - q["ts"])
     q["resp_bytes"] = np.uint32(p["payload_len"])
-    q["rcode"] = np.int16(info[INFO_RCODE])
-    q["answers_id"] = intern(pool, scratch.answers, 0, info[INFO_ANSWERS_LEN])
-    q["ttl"] = np.int32(min(max(info[INFO_TTL], np.int64(-1)), np.int64(0x7FFFFFFF)))
+    q["rcode"] = np.int16(info[RCODE])
+    q["answers_id"] = intern(pool, scratch.answers, 0, info[ANSWERS_BYTES])
+    q["ttl"] = np.int32(min(max(info[MIN_TTL_S], np.int64(-1)), np.int64(0x7FFFFFFF)))
     if not q["qname_id"]:
         return
-    for i in range(info[INFO_ADDRESSES]):
+    for i in range(info[N_ADDRESSES]):
         hi, lo = scratch.addresses[i, 0], scratch.addresses[i, 1]
-        remember(cache, secret, f["orig_hi"], f["orig_lo"], hi, lo, q["qname_id"], p["ts_ns"], info[INFO_TTL])
-        remember(cache, secret, np.uint64(0), np.uint64(0), hi, lo, q["qname_id"], p["ts_ns"], info[INFO_TTL])
+        remember(cache, secret, f["orig_hi"], f["orig_lo"], hi, lo, q["qname_id"], p["ts_ns"], info[MIN_TTL_S])
+        remember(cache, secret, np.uint64(0), np.uint64(0), hi, lo, q["qname_id"], p["ts_ns"], info[MIN_TTL_S])

@@ -12,9 +12,10 @@ from sensor.flows.hashing import hash_words
 from sensor.flows.out import close_event, endpoint_id, open_event
 from sensor.flows.pool import intern
 from sensor.flows.rows import KIND_REQUEST, SOURCE_HTTP, SOURCE_PROXY, SOURCE_SNI
-from sensor.jit import kernel
+from sensor.jit import packet_kernel as kernel
 from sensor.protocols import http
-from sensor.protocols.apps import APP_HTTP, APP_TLS, identify
+from sensor.protocols.apps import identify
+from sensor.protocols.codes import APP_HTTP, APP_TLS
 from sensor.protocols.tls import HELLO_SNI, find_sni
 
 LOOKS = 4  # payload packets of a side that are searched before a flow stays nameless

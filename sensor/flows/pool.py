@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensor.flows.hashing import hash_text
-from sensor.jit import kernel
+from sensor.jit import packet_kernel as kernel
 
 MAX_TEXT_BYTES = 1024  # longer names are cut here: bounded memory, and no real name is as long
 _COUNT, _USED, _LOST = 0, 1, 2

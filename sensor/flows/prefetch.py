@@ -1,4 +1,4 @@
-"""One CPU hint: ask for a cache line before it is needed.
+"""One CPU hint: ask for memory before it is needed.
 
 A flow table is larger than the cache, and waiting for memory is most of the cost of a packet. Since a batch knows
 which flows come next, their lines are asked for some packets ahead. The hint changes no result.
@@ -10,10 +10,12 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+_LINE_BYTES = 64
+
 
 @intrinsic
 def prefetch(typing_context: Any, array: Any, index: Any) -> Any:
-    """Prefetch array[index] for reading (LLVM's llvm.prefetch). The index must lie inside the array."""
+    """Prefetch all cache lines of array[index] (LLVM's llvm.prefetch). The index must lie inside the array."""
     if not isinstance(array, types.Array):
         return None
     signature = types.void(array, types.int64)
@@ -21,14 +23,18 @@ def prefetch(typing_context: Any, array: Any, index: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         struct = context.make_array(signature.args[0])(context, builder, args[0])
         pointer = cgutils.get_item_pointer(context, builder, signature.args[0], struct, [args[1]], wraparound=False)
-        address = builder.bitcast(pointer, ir.IntType(8).as_pointer())
+        start = builder.bitcast(pointer, ir.IntType(8).as_pointer())
         int32 = ir.IntType(32)
         hint = builder.module.declare_intrinsic(
             "llvm.prefetch",
-            [address.type],
-            ir.FunctionType(ir.VoidType(), [address.type, int32, int32, int32]),
+            [start.type],
+            ir.FunctionType(ir.VoidType(), [start.type, int32, int32, int32]),
         )
-        builder.call(hint, [address, ir.Constant(int32, 0), ir.Constant(int32, 3), ir.Constant(int32, 1)])
+        item = signature.args[0].dtype
+        n_bytes = item.size if isinstance(item, types.Record) else item.bitwidth // 8
+        for_writing, keep_close, data = (ir.Constant(int32, n) for n in (1, 3, 1))
+        for offset in range(0, n_bytes, _LINE_BYTES):
+            builder.call(hint, [builder.gep(start, [ir.Constant(int32, offset)]), for_writing, keep_close, data])
         return context.get_dummy_value()
 
     return signature, generate

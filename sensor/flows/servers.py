@@ -6,7 +6,7 @@ Source: the ports Zeek's stock protocol analyzers register as likely servers (it
 import numpy as np
 from numpy.typing import NDArray
 
-from sensor.jit import kernel
+from sensor.jit import packet_kernel as kernel
 
 
 def _bits(ports: list[int]) -> NDArray[np.uint64]:

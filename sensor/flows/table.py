@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sensor.flows.hashing import hash_words
 from sensor.flows.rows import FLOW
-from sensor.jit import kernel
+from sensor.jit import packet_kernel as kernel
 
 Table = namedtuple("Table", "flows deadline slots free key meta blank")
 """flows : FLOW[n]

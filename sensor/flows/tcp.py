@@ -25,7 +25,7 @@ from sensor.flows.rows import (
     STATE_SH,
     STATE_SHR,
 )
-from sensor.jit import kernel
+from sensor.jit import packet_kernel as kernel
 
 INACTIVE, SYN_SENT, SYN_ACK_SENT, PARTIAL, ESTABLISHED, CLOSED, RESET = range(7)
 

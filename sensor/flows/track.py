@@ -24,7 +24,7 @@ from sensor.flows.duplicates import is_duplicate
 from sensor.flows.hashing import hash_words
 from sensor.flows.icmp import counterpart
 from sensor.flows.lookups import take_dns
-from sensor.flows.out import N_DNS, N_EVENTS, N_FLOWS, close_event, open_event, report_flow
+from sensor.flows.out import N_DNS, N_EVENTS, N_FLOWS, close_event, ip_id, open_event, report_flow
 from sensor.flows.pool import nearly_full
 from sensor.flows.prefetch import prefetch
 from sensor.flows.rows import (
@@ -37,7 +37,7 @@ from sensor.flows.rows import (
     SOURCE_DNS,
 )
 from sensor.flows.servers import TCP_PORTS, UDP_PORTS, is_likely_server
-from sensor.jit import kernel
+from sensor.jit import packet_kernel as kernel
 
 DONE, DRAIN, EVICT = 0, 1, 2  # why `track` returned
 
@@ -103,7 +103,7 @@ def _is_flipped(p):
 
 
 @kernel()
-def _begin(tab, cache, p, port, code, row):
+def _begin(tab, cache, pool, out, p, port, row):
     """Fill a new row from a flow's first packet."""
     f = tab.flows[row]
     if _is_flipped(p):
@@ -116,6 +116,8 @@ def _begin(tab, cache, p, port, code, row):
         f["orig_hi"], f["orig_lo"] = p["src_hi"], p["src_lo"]
         f["resp_hi"], f["resp_lo"] = p["dst_hi"], p["dst_lo"]
         f["key_port"] = port
+    f["orig_ip_id"] = ip_id(out, pool, f["orig_hi"], f["orig_lo"])
+    f["resp_ip_id"] = ip_id(out, pool, f["resp_hi"], f["resp_lo"])
     f["proto"] = p["proto"]
     f["first_ts"] = p["ts_ns"]
     f["last_ts"] = p["ts_ns"]
@@ -318,7 +320,7 @@ def track(packets, first, frames, codes, tab, cache, pool, out, clock, config, s
             row = table.insert(tab, code)
             if row < 0:
                 return i, EVICT
-            _begin(tab, cache, p, port, code, row)
+            _begin(tab, cache, pool, out, p, port, row)
             f = tab.flows[row]
             d = 0 if (p["src_lo"] == f["orig_lo"] and p["src_hi"] == f["orig_hi"] and port == f["key_port"]) else 1
             is_duplicate(f, d, p, frames)

@@ -23,7 +23,11 @@ _S = 10**9
 DNS_WAIT_NS = 10 * _S  # an answer later than this counts as none
 _POOL_TEXTS, _POOL_BYTES = 1 << 19, 48 << 20
 _EVICT_SHARE = 1 / 16
-_FLOW_IDS = ("name_id", "proxy_id", "event_dest_id", "agent_id", "event_method_id", "event_agent_id", "event_uri_id")
+_FLOW_IDS = (
+    *("orig_ip_id", "resp_ip_id", "name_id", "proxy_id", "event_dest_id"),
+    *("agent_id", "event_method_id", "event_agent_id", "event_uri_id"),
+)
+_FLOW_NAME_IDS = _FLOW_IDS[:5]
 _DNS_IDS = ("orig_ip_id", "resp_ip_id", "qname_id", "answers_id")
 
 Sink = Callable[[Out, Pool], None]
@@ -153,7 +157,7 @@ class FlowTracker:
         old = self._pool
         self._texts_lost += int(old.meta[2])
         names = self._cache.name
-        for fields, with_cache in ((_FLOW_IDS, True), (_FLOW_IDS, False), (_FLOW_IDS[:3], False), ((), False)):
+        for fields, with_cache in ((_FLOW_IDS, True), (_FLOW_IDS, False), (_FLOW_NAME_IDS, False), (_FLOW_IDS[:2], False)):
             pool = new_pool(_POOL_TEXTS, _POOL_BYTES, self._key)
             moved = {field: np.ascontiguousarray(flows[field][live]) for field in fields}
             moved_dns = {field: np.ascontiguousarray(waiting_dns[field]) for field in _DNS_IDS}

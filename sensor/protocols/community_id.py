@@ -50,13 +50,13 @@ _I64 = types.int64
 
 
 @kernel(types.uint32(types.uint32, types.uint32))
-def _rotate(x: int, n: int) -> int:
+def _rotate(x, n):
     """`x` rotated left by `n` bits, 1 to 31."""
     return (x << n) | (x >> (np.uint32(32) - n))
 
 
 @kernel(types.void(_WORDS, _WORDS))
-def _sha1_lanes(words: NDArray[np.uint32], state: NDArray[np.uint32]) -> None:
+def _sha1_lanes(words, state):
     """SHA-1 of one block in every lane.
 
     words : uint32[80 * LANES], row after row, the block in rows 0 to 15; the rest is overwritten
@@ -103,18 +103,7 @@ def _sha1_lanes(words: NDArray[np.uint32], state: NDArray[np.uint32]) -> None:
 
 
 @kernel(types.void(_WORDS, _I64, _U64, _U64, _U64, _U64, _I64, _I64, _I64, types.boolean))
-def _fill_block(
-    words: NDArray[np.uint32],
-    lane: int,
-    a_hi: int,
-    a_lo: int,
-    b_hi: int,
-    b_lo: int,
-    a_port: int,
-    b_port: int,
-    proto: int,
-    has_ports: bool,
-) -> None:
+def _fill_block(words, lane, a_hi, a_lo, b_hi, b_lo, a_port, b_port, proto, has_ports):
     """Write the padded message of one flow, already in order, into rows 0 to 15 of a lane.
 
     The message is the seed (two zero bytes), both addresses, the protocol, a zero byte and both ports. IPv4 has four
@@ -124,7 +113,7 @@ def _fill_block(
     mapped = mapped and (a_lo >> np.uint64(32)) == _V4_MAPPED and (b_lo >> np.uint64(32)) == _V4_MAPPED
     if mapped:
         words[lane] = np.uint32((a_lo >> np.uint64(16)) & np.uint64(0xFFFF))
-        words[LANES + lane] = np.uint32(((a_lo << np.uint64(16)) | ((b_lo >> np.uint64(16)) & np.uint64(0xFFFF))))
+        words[LANES + lane] = np.uint32((a_lo << np.uint64(16)) | ((b_lo >> np.uint64(16)) & np.uint64(0xFFFF)))
         at = 2
     else:
         words[lane] = np.uint32(a_hi >> np.uint64(48))
@@ -149,7 +138,7 @@ def _fill_block(
 
 
 @kernel(types.void(_WORDS, _I64, types.uint8[:, ::1], _I64))
-def _put_text(state: NDArray[np.uint32], lane: int, out: NDArray[np.uint8], row: int) -> None:
+def _put_text(state, lane, out, row):
     """Write "1:" and the base64 of one lane's digest into a row."""
     first = (np.uint64(state[80 * LANES + lane]) << np.uint64(32)) | np.uint64(state[81 * LANES + lane])
     second = (np.uint64(state[82 * LANES + lane]) << np.uint64(32)) | np.uint64(state[83 * LANES + lane])
@@ -168,21 +157,8 @@ def _put_text(state: NDArray[np.uint32], lane: int, out: NDArray[np.uint8], row:
     out[row, 29] = np.uint8(0x3D)
 
 
-@kernel(
-    types.void(
-        _COLUMN64, _COLUMN64, _COLUMN64, _COLUMN64, _COLUMN16, _COLUMN16, _COLUMN8, types.uint8[:, ::1]
-    )
-)
-def community_ids(
-    src_hi: NDArray[np.uint64],
-    src_lo: NDArray[np.uint64],
-    dst_hi: NDArray[np.uint64],
-    dst_lo: NDArray[np.uint64],
-    sport: NDArray[np.uint16],
-    dport: NDArray[np.uint16],
-    proto: NDArray[np.uint8],
-    out: NDArray[np.uint8],
-) -> None:
+@kernel(types.void(_COLUMN64, _COLUMN64, _COLUMN64, _COLUMN64, _COLUMN16, _COLUMN16, _COLUMN8, types.uint8[:, ::1]))
+def community_ids(src_hi, src_lo, dst_hi, dst_lo, sport, dport, proto, out):
     """Write the Community ID of every row; either direction of a flow gives the same.
 
     src_hi, src_lo, dst_hi, dst_lo : uint64[n], addresses as in `sensor.dtypes`

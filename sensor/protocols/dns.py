@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sensor.jit import kernel
 from sensor.protocols.codes import qtype_name, rcode_name
-from sensor.protocols.reads import FRAMES, Bytes, be16, be32, be64
+from sensor.protocols.reads import FRAMES, be16, be32, be64
 from sensor.protocols.text import put_decimal, put_ip
 
 __all__ = ["is_message", "parse_message", "qtype_name", "rcode_name"]
@@ -67,7 +67,7 @@ _OUT = types.uint8[::1]
 
 
 @kernel(_INT(FRAMES, _INT, _INT))
-def _skip_name(frames: Bytes, at: int, end: int) -> int:
+def _skip_name(frames, at, end):
     """The position behind the name at `at`, or _BAD or _SHORT."""
     start = at
     while at < end:
@@ -83,11 +83,11 @@ def _skip_name(frames: Bytes, at: int, end: int) -> int:
 
 
 @kernel(_INT(_OUT, _INT, types.uint8))
-def _put_label_byte(out: Bytes, at: int, byte: int) -> int:
+def _put_label_byte(out, at, byte):
     """Write one byte of a label, escaped where needed; -1 when it does not fit."""
     if 0x41 <= byte <= 0x5A:  # "A" to "Z"
         byte = byte | np.uint8(0x20)
-    is_plain = 0x21 <= byte <= 0x7E and byte != _DOT and byte != _COMMA and byte != _BACKSLASH
+    is_plain = 0x21 <= byte <= 0x7E and byte not in (_DOT, _COMMA, _BACKSLASH)
     if is_plain:
         if at >= out.shape[0]:
             return -1
@@ -104,7 +104,7 @@ def _put_label_byte(out: Bytes, at: int, byte: int) -> int:
 
 
 @kernel(types.UniTuple(_INT, 2)(FRAMES, _INT, _INT, _INT, _OUT, _INT))
-def _read_name(frames: Bytes, message: int, at: int, end: int, out: Bytes, out_at: int) -> tuple[int, int]:
+def _read_name(frames, message, at, end, out, out_at):
     """Write the text of the name at `at` to `out[out_at:]`.
 
     Returns (wire status, index behind the text). The status is 0, _BAD (a label type or pointer that may not be, more
@@ -112,7 +112,7 @@ def _read_name(frames: Bytes, message: int, at: int, end: int, out: Bytes, out_a
     the labels before it started from: so the walk ends.
     """
     floor = at  # pointers must lead below this
-    wire_bytes = 1
+    wire_bytes = np.int64(1)
     is_first = True
     while True:
         if at >= end:
@@ -155,7 +155,7 @@ def _read_name(frames: Bytes, message: int, at: int, end: int, out: Bytes, out_a
 
 
 @kernel(types.boolean(FRAMES, _INT, _INT))
-def _has_header(frames: Bytes, pos: int, end: int) -> bool:
+def _has_header(frames, pos, end):
     """Whether the twelve bytes at `pos` may be the header of a DNS message: operation and counts are sensible."""
     opcode = (np.int64(frames[pos + 2]) >> 3) & 15
     if opcode not in (0, 4, 5):  # query, notify, update
@@ -166,43 +166,36 @@ def _has_header(frames: Bytes, pos: int, end: int) -> bool:
     n_records = n_answers + be16(frames, pos + 8) + be16(frames, pos + 10)
     if n_records > _RECORDS_MAX:
         return False
-    if n_questions != 1:
-        # multicast DNS: id 0, several questions in a query, none in a response (RFC 6762 sections 18.1 and 18.3)
-        is_multicast = be16(frames, pos) == 0 and n_questions <= _QUESTIONS_MAX
-        if not is_multicast or n_questions + n_answers == 0:
-            return is_response and n_questions == 0 and n_records == 0 and end - pos == HEADER_BYTES
+    if n_questions == 0 and n_answers == 0:  # a bare refusal
+        return is_response and n_records == 0 and end - pos == HEADER_BYTES
+    is_multicast = be16(frames, pos) == 0  # RFC 6762 section 18.1
+    if n_questions == 0 and not (is_response or is_multicast):
+        return False
+    if n_questions > 1 and not (is_multicast and n_questions <= _QUESTIONS_MAX):
+        return False
     return is_response or (frames[pos + 3] & 15) == 0
 
 
 @kernel(types.boolean(_INT, _INT))
-def _is_question(qtype: int, qclass: int) -> bool:
+def _is_question(qtype, qclass):
     """Whether type and class of a question are ones that are asked for."""
     qclass &= 0x7FFF  # multicast DNS: the top bit asks for a unicast answer
     return qtype != 0 and (qclass in (1, 3, 4, 254, 255))
 
 
 @kernel(types.boolean(FRAMES, _INT, _INT))
-def is_message(frames: Bytes, pos: int, end: int) -> bool:
+def is_message(frames, pos, end):
     """Whether `frames[pos:end]` is a DNS message by its header and its whole first question (or first record)."""
     if pos < 0 or end > frames.shape[0] or end - pos < HEADER_BYTES + 5 or not _has_header(frames, pos, end):
         return False
     at = _skip_name(frames, pos + HEADER_BYTES, end)
     if at < 0 or at + 4 > end:
         return False
-    return bool(_is_question(be16(frames, at), be16(frames, at + 2)))
+    return _is_question(be16(frames, at), be16(frames, at + 2))
 
 
 @kernel(_INT(FRAMES, _INT, _INT, _INT, _OUT, _INT, types.uint64[:, ::1], types.int64[::1]))
-def _read_answer(
-    frames: Bytes,
-    message: int,
-    at: int,
-    end: int,
-    answers_out: Bytes,
-    out_at: int,
-    addr_out: NDArray[np.uint64],
-    info: NDArray[np.int64],
-) -> int:
+def _read_answer(frames, message, at, end, answers_out, out_at, addr_out, info):
     """Read the record whose type stands at `at` and whose data are all there; return the index behind its text.
 
     A record that does not fit `answers_out` whole leaves no text, and the index stays.
@@ -228,11 +221,11 @@ def _read_answer(
             addr_out[n_addresses, 1] = lo
             info[N_ADDRESSES] = n_addresses + 1
         text_end = put_ip(answers_out, text_at, hi, lo)
-        return int(text_end) if text_end >= 0 else out_at
+        return text_end if text_end >= 0 else out_at
     name_at = _NAME_AT[kind] if kind < _NAME_AT.shape[0] else np.int64(-1)
     if name_at >= 0:
         status, text_end = _read_name(frames, message, data + name_at, data + n_data, answers_out, text_at)
-        return int(text_end) if status == 0 and text_end >= 0 else out_at
+        return text_end if status == 0 and text_end >= 0 else out_at
     word = b"TXT " if kind == _TYPE_TXT else b"TYPE"
     if text_at + 4 > answers_out.shape[0]:
         return out_at
@@ -246,20 +239,11 @@ def _read_answer(
         answers_out[text_end] = np.uint8(0x20)
         text_end += 1
     text_end = put_decimal(answers_out, text_end, n_data)
-    return int(text_end) if text_end >= 0 else out_at
+    return text_end if text_end >= 0 else out_at
 
 
 @kernel(types.boolean(FRAMES, _INT, _INT, _INT, _INT, _OUT, types.uint64[:, ::1], types.int64[::1]))
-def _read_answers(
-    frames: Bytes,
-    message: int,
-    at: int,
-    end: int,
-    n_records: int,
-    answers_out: Bytes,
-    addr_out: NDArray[np.uint64],
-    info: NDArray[np.int64],
-) -> bool:
+def _read_answers(frames, message, at, end, n_records, answers_out, addr_out, info):
     """Read the answer section at `at`; return False when the bytes end inside it. Stops at a malformed record."""
     out_at = 0
     for _ in range(n_records):
@@ -284,15 +268,7 @@ def _read_answers(
 
 
 @kernel(_INT(FRAMES, _INT, _INT, _OUT, _OUT, types.uint64[:, ::1], types.int64[::1]))
-def parse_message(
-    frames: Bytes,
-    pos: int,
-    end: int,
-    qname_out: Bytes,
-    answers_out: Bytes,
-    addr_out: NDArray[np.uint64],
-    info: NDArray[np.int64],
-) -> int:
+def parse_message(frames, pos, end, qname_out, answers_out, addr_out, info):
     """Read the DNS message at `frames[pos:end]`.
 
     qname_out : uint8[n], text of the first question's name; NAME_TEXT_MAX bytes hold every name, and in fewer a name
@@ -326,15 +302,15 @@ def parse_message(
     at = pos + HEADER_BYTES
     status, text_end = _read_name(frames, pos, at, end, qname_out, 0)
     fixed = _skip_name(frames, at, end)
-    if status == _BAD or fixed == _BAD:
+    if _BAD in (status, fixed):
         return NOT_DNS
-    if status == _SHORT or fixed == _SHORT or fixed + 4 > end:
+    if _SHORT in (status, fixed) or fixed + 4 > end:
         return CUT
     if not _is_question(be16(frames, fixed), be16(frames, fixed + 2)):
         return NOT_DNS
     info[QTYPE] = be16(frames, fixed)
     info[QNAME_BYTES] = max(text_end, 0)
-    for i in range(n_questions):
+    for _ in range(n_questions):
         at = _skip_name(frames, at, end)
         if at == _BAD:
             return NOT_DNS

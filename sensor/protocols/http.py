@@ -10,7 +10,7 @@ from numba import types
 from numpy.typing import NDArray
 
 from sensor.jit import kernel
-from sensor.protocols.reads import FRAMES, Bytes, be16
+from sensor.protocols.reads import FRAMES, be16
 
 NOT_HTTP = 0
 REQUEST = 1  # a whole request head (or as much as HEAD_BYTES_MAX holds)
@@ -55,7 +55,7 @@ _SPANS = types.int32[::1]
 
 
 @kernel(_INT(FRAMES, _INT, _INT))
-def method_bytes(frames: Bytes, pos: int, end: int) -> int:
+def method_bytes(frames, pos, end):
     """The length of the well-known method at `pos` that a space follows; 0 for none, -1 when the bytes end inside it.
 
     There must be at least one byte.
@@ -74,9 +74,9 @@ def method_bytes(frames: Bytes, pos: int, end: int) -> int:
 
 
 @kernel(_INT(FRAMES, _INT, _INT))
-def web_scheme_bytes(frames: Bytes, pos: int, end: int) -> int:
+def web_scheme_bytes(frames, pos, end):
     """The length of "http://" or its like (https, ftp, ws, wss; any case) at `pos`, 0 when there is none."""
-    packed = 0
+    packed = np.int64(0)
     at = pos
     while at < end and at - pos < 6 and frames[at] != _COLON:
         packed = (packed << 8) | (np.int64(frames[at]) | 0x20)
@@ -86,17 +86,17 @@ def web_scheme_bytes(frames: Bytes, pos: int, end: int) -> int:
         return 0
     if at + 3 > end or frames[at] != _COLON or frames[at + 1] != _SLASH or frames[at + 2] != _SLASH:
         return 0
-    return int(at + 3 - pos)
+    return at + 3 - pos
 
 
 @kernel(types.void(FRAMES, _INT, _INT, _SPANS))
-def _set_host(frames: Bytes, begin: int, stop: int, spans: NDArray[np.int32]) -> None:
+def _set_host(frames, begin, stop, spans):
     """Fill HOST and HOST_PORT from an authority (RFC 3986 section 3.2): userinfo, brackets and port are split off."""
     for i in range(begin, stop):
         if frames[i] == 0x40:  # "@": the last one ends the userinfo
             begin = i + 1
     host_stop = stop
-    port = 0
+    port = np.int64(0)
     if begin < stop and frames[begin] == 0x5B:  # "[": an IPv6 literal, which has colons of its own
         close = begin
         while close < stop and frames[close] != 0x5D:
@@ -120,11 +120,11 @@ def _set_host(frames: Bytes, begin: int, stop: int, spans: NDArray[np.int32]) ->
         for i in range(colon + 1, stop):
             digit = np.int64(frames[i]) - 0x30
             if digit < 0 or digit > 9 or port > 65535:
-                port = 65536
+                port = np.int64(65536)
                 break
             port = 10 * port + digit
         if port > 65535:
-            port = 0
+            port = np.int64(0)
     if begin < host_stop and host_stop - begin <= HOST_BYTES_MAX:
         spans[HOST] = np.int32(begin)
         spans[HOST + 1] = np.int32(host_stop - begin)
@@ -132,7 +132,7 @@ def _set_host(frames: Bytes, begin: int, stop: int, spans: NDArray[np.int32]) ->
 
 
 @kernel(types.void(FRAMES, _INT, _INT, types.boolean, types.boolean, _SPANS))
-def _read_target(frames: Bytes, uri: int, stop: int, is_connect: bool, is_whole: bool, spans: NDArray[np.int32]) -> None:
+def _read_target(frames, uri, stop, is_connect, is_whole, spans):
     """Fill URI, and HOST and IS_PROXY when the target names a host (RFC 9112 section 3.2).
 
     is_whole : whether the target is known to end at `stop`; otherwise a host that touches `stop` may go on
@@ -152,7 +152,7 @@ def _read_target(frames: Bytes, uri: int, stop: int, is_connect: bool, is_whole:
 
 
 @kernel(types.UniTuple(_INT, 2)(FRAMES, _INT, _INT))
-def _read_field_name(frames: Bytes, pos: int, stop: int) -> tuple[int, int]:
+def _read_field_name(frames, pos, stop):
     """Which field starts at `pos` (HOST, USER_AGENT or other), and where its value may start."""
     if np.int64(frames[pos]) | 0x20 == 0x68:
         field, n_bytes, packed = HOST, 4, 0x686F7374  # "host"
@@ -165,7 +165,7 @@ def _read_field_name(frames: Bytes, pos: int, stop: int) -> tuple[int, int]:
         colon += 1
     if colon >= stop or frames[colon] != _COLON:
         return _FIELD_OTHER, pos
-    word = 0
+    word = np.int64(0)
     for i in range(min(n_bytes, 8)):
         word = (word << 8) | (np.int64(frames[pos + i]) | 0x20)
     if word != packed:
@@ -176,7 +176,7 @@ def _read_field_name(frames: Bytes, pos: int, stop: int) -> tuple[int, int]:
 
 
 @kernel(types.boolean(FRAMES, _INT, _INT, _SPANS))
-def _read_fields(frames: Bytes, pos: int, limit: int, spans: NDArray[np.int32]) -> bool:
+def _read_fields(frames, pos, limit, spans):
     """Fill HOST (unless the target named one) and USER_AGENT; return whether the blank line was reached.
 
     The first field of a name wins, and of a folded one its first line with a value: so more bytes never change
@@ -216,22 +216,22 @@ def _read_fields(frames: Bytes, pos: int, limit: int, spans: NDArray[np.int32]) 
 
 
 @kernel(_INT(FRAMES, _INT, _INT))
-def version_digit(frames: Bytes, pos: int, end: int) -> int:
+def version_digit(frames, pos, end):
     """The digit after "HTTP/1." at `pos`, -1 when the bytes there are anything else."""
     if end - pos < 8 or frames[pos] != 0x48 or frames[pos + 1] != 0x54 or frames[pos + 2] != 0x54:
         return -1
     if frames[pos + 3] != 0x50 or frames[pos + 4] != _SLASH or frames[pos + 5] != 0x31 or frames[pos + 6] != 0x2E:
         return -1
     digit = np.int64(frames[pos + 7]) - 0x30
-    return int(digit) if 0 <= digit <= 9 else -1
+    return digit if 0 <= digit <= 9 else -1
 
 
 @kernel(types.void(FRAMES, _INT, _INT, _SPANS))
-def _read_status_code(frames: Bytes, pos: int, end: int, spans: NDArray[np.int32]) -> None:
+def _read_status_code(frames, pos, end, spans):
     """Fill STATUS_CODE from the three digits behind the version and a space."""
     if end - pos < 12 or frames[pos + 8] != _SP:
         return
-    code = 0
+    code = np.int64(0)
     for i in range(9, 12):
         digit = np.int64(frames[pos + i]) - 0x30
         if digit < 0 or digit > 9:
@@ -241,7 +241,7 @@ def _read_status_code(frames: Bytes, pos: int, end: int, spans: NDArray[np.int32
 
 
 @kernel(_INT(FRAMES, _INT, _INT, _SPANS))
-def parse_request(frames: Bytes, pos: int, end: int, spans: NDArray[np.int32]) -> int:
+def parse_request(frames, pos, end, spans):
     """Read the HTTP/1.x head that starts at `frames[pos:end]`.
 
     spans : int32[N_SPANS], filled as this module's constants say, unless the status is NOT_HTTP (then untouched).
@@ -265,7 +265,7 @@ def parse_request(frames: Bytes, pos: int, end: int, spans: NDArray[np.int32]) -
     space = pos + 1
     while space < limit and space - pos <= METHOD_BYTES_MAX:
         letter = frames[space]
-        if (letter < 0x41 or letter > 0x5A) and letter != 0x2D and letter != 0x5F:  # "-", "_"
+        if (letter < 0x41 or letter > 0x5A) and letter not in (0x2D, 0x5F):  # "-", "_"
             break
         space += 1
     if space < limit and frames[space] != _SP:

@@ -5,33 +5,30 @@ Nothing here checks bounds: the caller has done so before each read.
 
 import numpy as np
 from numba import types
-from numpy.typing import NDArray
 
 from sensor.jit import kernel
 
 FRAMES = types.Array(types.uint8, 1, "C", readonly=True)
 """The numba type of the bytes a parser reads; writable arrays are accepted as well."""
 
-Bytes = NDArray[np.uint8]
-
 
 @kernel(types.int64(FRAMES, types.int64))
-def be16(frames: Bytes, at: int) -> np.int64:
+def be16(frames, at):
     """The unsigned 16-bit big-endian number at `frames[at:at + 2]`."""
-    return np.int64((np.int64(frames[at]) << 8) | np.int64(frames[at + 1]))
+    return (np.int64(frames[at]) << 8) | np.int64(frames[at + 1])
 
 
 @kernel(types.int64(FRAMES, types.int64))
-def be32(frames: Bytes, at: int) -> np.int64:
+def be32(frames, at):
     """The unsigned 32-bit big-endian number at `frames[at:at + 4]`."""
     upper = (np.int64(frames[at]) << 24) | (np.int64(frames[at + 1]) << 16)
-    return np.int64(upper | (np.int64(frames[at + 2]) << 8) | np.int64(frames[at + 3]))
+    return upper | (np.int64(frames[at + 2]) << 8) | np.int64(frames[at + 3])
 
 
 @kernel(types.uint64(FRAMES, types.int64))
-def be64(frames: Bytes, at: int) -> np.uint64:
+def be64(frames, at):
     """The unsigned 64-bit big-endian number at `frames[at:at + 8]`."""
     value = np.uint64(0)
     for i in range(8):
-        value = np.uint64((value << np.uint64(8)) | np.uint64(frames[at + i]))
+        value = (value << np.uint64(8)) | np.uint64(frames[at + i])
     return value

@@ -4,9 +4,8 @@ Source: Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012; one com
 as CPython and Rust use for their hash tables.
 """
 
-from numba import types
-
 import numpy as np
+from numba import types
 
 from sensor.jit import kernel
 
@@ -16,7 +15,7 @@ _LAST_WORD = np.uint64(40 << 56)  # the padding of a message of 40 bytes: its le
 
 
 @kernel(_STATE(_U64, _U64, _U64, _U64))
-def _round(v0: int, v1: int, v2: int, v3: int) -> tuple[int, int, int, int]:
+def _round(v0, v1, v2, v3):
     """One SipRound (section 2.3)."""
     v0 += v1
     v2 += v3
@@ -32,7 +31,7 @@ def _round(v0: int, v1: int, v2: int, v3: int) -> tuple[int, int, int, int]:
 
 
 @kernel(_U64(_U64, _U64, _U64, _U64, _U64, _U64, _U64))
-def siphash13(k0: int, k1: int, w0: int, w1: int, w2: int, w3: int, w4: int) -> int:
+def siphash13(k0, k1, w0, w1, w2, w3, w4):
     """SipHash-1-3 under the key (`k0`, `k1`) of the 40 bytes that five little-endian words make up.
 
     All arguments and the result: uint64. The key must be random and secret for the hash to be worth anything.

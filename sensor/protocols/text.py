@@ -9,7 +9,6 @@ from numba import types
 from numpy.typing import NDArray
 
 from sensor.jit import kernel
-from sensor.protocols.reads import Bytes
 
 IP_TEXT_MAX = 39
 """The longest text of an address, bytes: eight groups of four hexadecimal digits and seven colons."""
@@ -24,7 +23,7 @@ _HEX: NDArray[np.uint8] = np.frombuffer(b"0123456789abcdef", np.uint8)
 
 
 @kernel(types.int64(_OUT, types.int64, types.int64))
-def put_decimal(out: Bytes, at: int, value: int) -> int:
+def put_decimal(out, at, value):
     """Write `value` (0 to 10**18 - 1) in decimal without leading zeros."""
     n_digits = 1
     bound = 10
@@ -40,7 +39,7 @@ def put_decimal(out: Bytes, at: int, value: int) -> int:
 
 
 @kernel(types.int64(_OUT, types.int64, types.uint64))
-def _put_ipv4(out: Bytes, at: int, bits: int) -> int:
+def _put_ipv4(out, at, bits):
     """Dotted text of the low 32 bits; 16 bytes of room must have been checked."""
     for shift in (24, 16, 8, 0):
         octet = np.int64((bits >> np.uint64(shift)) & np.uint64(0xFF))
@@ -60,14 +59,14 @@ def _put_ipv4(out: Bytes, at: int, bits: int) -> int:
 
 
 @kernel(types.int64(types.uint64, types.uint64, types.int64))
-def _group(hi: int, lo: int, i: int) -> np.int64:
+def _group(hi, lo, i):
     """The `i`-th 16-bit group of an IPv6 address, 0 the leftmost."""
     half = hi if i < 4 else lo
     return np.int64((half >> np.uint64(48 - 16 * (i & 3))) & np.uint64(0xFFFF))
 
 
 @kernel(types.int64(_OUT, types.int64, types.uint64, types.uint64))
-def _put_ipv6(out: Bytes, at: int, hi: int, lo: int) -> int:
+def _put_ipv6(out, at, hi, lo):
     """RFC 5952 section 4 text; 39 bytes of room must have been checked."""
     gap_start = -1
     gap_end = -1
@@ -102,7 +101,7 @@ def _put_ipv6(out: Bytes, at: int, hi: int, lo: int) -> int:
 
 
 @kernel(types.int64(_OUT, types.int64, types.uint64, types.uint64))
-def put_ip(out: Bytes, at: int, hi: int, lo: int) -> int:
+def put_ip(out, at, hi, lo):
     """Write the canonical text of an address given as in `sensor.dtypes`.
 
     An IPv4-mapped address is written as IPv4, dotted; any other as RFC 5952 section 4 has it: lower case, no leading
@@ -110,15 +109,15 @@ def put_ip(out: Bytes, at: int, hi: int, lo: int) -> int:
     room for IPv4 and 39 for IPv6, whatever the address.
     """
     if hi == np.uint64(0) and (lo >> np.uint64(32)) == np.uint64(_V4_MAPPED):
-        return -1 if out.shape[0] - at < _IPV4_ROOM else int(_put_ipv4(out, at, lo))
-    return -1 if out.shape[0] - at < IP_TEXT_MAX else int(_put_ipv6(out, at, hi, lo))
+        return -1 if out.shape[0] - at < _IPV4_ROOM else _put_ipv4(out, at, lo)
+    return -1 if out.shape[0] - at < IP_TEXT_MAX else _put_ipv6(out, at, hi, lo)
 
 
 @kernel(types.int64(types.uint64, types.uint64, _OUT))
-def format_ip(hi: int, lo: int, out: Bytes) -> int:
+def format_ip(hi, lo, out):
     """Write the canonical text of an address (see `put_ip`) at the start of `out`; return its length, bytes.
 
     hi, lo : the address, upper and lower 64 bits; an IPv4 address in its IPv4-mapped form
     out : uint8[n]; 39 bytes always suffice. Returns -1 when the text does not fit.
     """
-    return int(put_ip(out, 0, hi, lo))
+    return put_ip(out, 0, hi, lo)

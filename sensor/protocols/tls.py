@@ -5,10 +5,9 @@ With Encrypted Client Hello the name is the public, outer one (RFC 9849); the re
 
 import numpy as np
 from numba import types
-from numpy.typing import NDArray
 
 from sensor.jit import kernel
-from sensor.protocols.reads import FRAMES, Bytes, be16
+from sensor.protocols.reads import FRAMES, be16
 
 NOT_TLS = 0
 OTHER_TLS = 1  # a TLS record, but no ClientHello
@@ -32,7 +31,7 @@ _INT = types.int64
 
 
 @kernel(types.boolean(FRAMES, _INT, _INT))
-def _is_sslv2_hello(frames: Bytes, pos: int, end: int) -> bool:
+def _is_sslv2_hello(frames, pos, end):
     """Whether an SSLv2-compatible ClientHello starts here (RFC 5246 appendix E.2). Such a hello carries no name."""
     if end - pos < 11 or frames[pos + 2] != _CLIENT_HELLO:
         return False
@@ -46,11 +45,11 @@ def _is_sslv2_hello(frames: Bytes, pos: int, end: int) -> bool:
     length = be16(frames, pos) & 0x7FFF
     if cipher_bytes == 0 or cipher_bytes % 3 != 0 or session_bytes not in (0, 16):
         return False
-    return bool(16 <= challenge_bytes <= 32 and length == 9 + cipher_bytes + session_bytes + challenge_bytes)
+    return 16 <= challenge_bytes <= 32 and length == 9 + cipher_bytes + session_bytes + challenge_bytes
 
 
 @kernel(_FOUND(FRAMES, _INT, _INT, _INT))
-def _find_in_hello(frames: Bytes, pos: int, limit: int, short: int) -> tuple[int, int, int]:
+def _find_in_hello(frames, pos, limit, short):
     """Walk a ClientHello from its random to the server_name extension.
 
     limit : where the readable part of the hello ends
@@ -91,7 +90,7 @@ def _find_in_hello(frames: Bytes, pos: int, limit: int, short: int) -> tuple[int
 
 
 @kernel(_FOUND(FRAMES, _INT, _INT))
-def find_sni(frames: Bytes, pos: int, end: int) -> tuple[int, int, int]:
+def find_sni(frames, pos, end):
     """Find the server name in `frames[pos:end]`, the first payload bytes of one direction of a flow.
 
     Returns (status, offset, length): the status is one of this module's; offset (into `frames`) and length are those
@@ -136,11 +135,11 @@ def find_sni(frames: Bytes, pos: int, end: int) -> tuple[int, int, int]:
             short = HELLO_SPLIT
     if end < hello_end and end <= limit:
         limit, short = end, HELLO_CUT
-    return _find_in_hello(frames, body + 2, limit, short)  # type: ignore[no-any-return]
+    return _find_in_hello(frames, body + 2, limit, short)
 
 
 @kernel(_INT(FRAMES, _INT, _INT, types.uint8[::1]))
-def join_records(frames: Bytes, pos: int, end: int, out: NDArray[np.uint8]) -> int:
+def join_records(frames, pos, end, out):
     """Join the handshake records at `frames[pos:end]` into one record in `out`, so that `find_sni` can read it.
 
     A client may split its ClientHello over records anywhere, also inside the name (RFC 8446 section 5.1), which tools

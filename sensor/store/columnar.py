@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 _FIRST_NON_ASCII = 0x80
+_TOP_BITS = 0xC0
+_CONTINUATION = 0x80  # a byte inside a UTF-8 character (RFC 3629 section 3): no value may begin with one
 _EMPTY_I32: NDArray[np.int32] = np.empty(0, np.int32)
 _EMPTY_I64: NDArray[np.int64] = np.empty(0, np.int64)
 _EMPTY_U8: NDArray[np.uint8] = np.empty(0, np.uint8)
@@ -108,7 +110,17 @@ def _utf8(
     if len(used) == 0 or used.max() < _FIRST_NON_ASCII:
         return offsets, data
     raw = used.tobytes()
+    if _is_utf8(raw) and not (used[offsets[offsets < len(used)]] & _TOP_BITS == _CONTINUATION).any():
+        return offsets, data
     return pack_words([_repaired(raw[begin:end]) for begin, end in pairwise(offsets.tolist())])
+
+
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _repaired(value: bytes) -> bytes:

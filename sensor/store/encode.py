@@ -38,7 +38,7 @@ def dictionary_bound(n_values: int, n_words: int, words_bytes: int) -> int:
     return min(n_values, n_words) * 4 + words_bytes + MAX_VARINT_BYTES + 4 * (n_values + BLOCK_VALUES) + 8
 
 
-@kernel(numba.types.void(_OUT_U8, _INT, numba.types.uint64))
+@kernel()
 def _store_8(out, pos, value):
     """Write eight bytes, least significant first; unsigned indices let the compiler make one store of them."""
     at = np.uint64(pos)
@@ -46,7 +46,7 @@ def _store_8(out, pos, value):
         out[at + np.uint64(k)] = np.uint8((value >> np.uint64(8 * k)) & np.uint64(255))
 
 
-@kernel(_INT(_U8, _INT, _INT, _OUT_U8, _INT))
+@kernel()
 def _copy(data, begin, length, out, pos):
     """Append data[begin:begin + length]; return the position after it.
 
@@ -67,7 +67,7 @@ def _copy(data, begin, length, out, pos):
     return pos + length
 
 
-@kernel(_INT(_OUT_U8, _INT, numba.types.uint64))
+@kernel()
 def _put_varint(out, pos, value):
     """Write an unsigned LEB128 number; return the position after it."""
     while value >= np.uint64(128):
@@ -78,7 +78,7 @@ def _put_varint(out, pos, value):
     return pos + 1
 
 
-@kernel(_INT(_OUT_U64, _INT, _INT, _INT, _OUT_U8, _INT))
+@kernel()
 def _pack_bits(values, start, count, width, out, pos):
     """Append `count` values of `width` bits each, least significant bit first; return the position after them."""
     acc = np.uint64(0)
@@ -102,7 +102,7 @@ def _pack_bits(values, start, count, width, out, pos):
     return pos
 
 
-@kernel(_INT(numba.types.uint64))
+@kernel()
 def _bit_width(value):
     """Bits needed for a number."""
     width = 0
@@ -112,7 +112,7 @@ def _bit_width(value):
     return width
 
 
-@kernel(_INT(_OUT_I64, _INT, numba.types.boolean, _OUT_U8))
+@kernel()
 def _delta_pack(values, n, is_32_bit, out):
     """DELTA_BINARY_PACKED of values[:n] from out[0] on; return the number of bytes."""
     deltas = np.empty(BLOCK_VALUES, np.int64)
@@ -188,7 +188,9 @@ def encode_text(offsets, data, rows, scratch, out):
     """
     n = rows.shape[0]
     total = np.int64(0)
+    is_run = True  # rows that follow each other have their text in one piece
     for i in range(n):
+        is_run = is_run and rows[i] == rows[0] + i
         begin = offsets[rows[i]]
         end = offsets[rows[i] + 1]
         if begin < 0 or end < begin or end > data.shape[0]:
@@ -198,6 +200,8 @@ def encode_text(offsets, data, rows, scratch, out):
     pos = _delta_pack(scratch, n, True, out)
     if total > out.shape[0] - pos:
         return OUT_OF_RANGE
+    if is_run and n > 0:
+        return _copy(data, offsets[rows[0]], total, out, pos)
     for i in range(n):
         pos = _copy(data, offsets[rows[i]], scratch[i], out, pos)
     return pos

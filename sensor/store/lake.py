@@ -11,6 +11,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -124,6 +125,14 @@ class Lake:
                     found += [path for path in _children(bucket) if path.suffix == _SUFFIX]
         return found
 
+    def size(self, table: str) -> tuple[int, int]:
+        """How many segments a table has, and their bytes."""
+        sizes = []
+        for path in self.files(table):
+            with suppress(FileNotFoundError):  # a writer may have removed it meanwhile
+                sizes.append(path.stat().st_size)
+        return len(sizes), sum(sizes)
+
     def connect(self, *, threads: int = 1, memory_limit: str = DEFAULT_MEMORY_LIMIT) -> duckdb.DuckDBPyConnection:
         """A DuckDB connection for questions to the lake; sorts that do not fit its memory spill to the store.
 
@@ -139,6 +148,7 @@ class Lake:
                 "temp_directory": str(spill / ".spill"),
                 "autoinstall_known_extensions": False,  # a sensor asks nothing of the network
                 "autoload_known_extensions": False,
+                "preserve_insertion_order": False,  # every question says its order; this saves memory
             }
         )
 

@@ -6,6 +6,7 @@ a person typed reaches SQL only as parameters. This module loads neither numba n
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 Rows = tuple[Iterator[dict[str, Any]], int]
 
 _FETCH_ROWS = 5_000
+_MAX_THREADS = 4  # the sensor may be capturing on the same machine
 
 
 def flows(
@@ -124,7 +126,7 @@ class _Question:
         self._since_ns = since_ns
         self._until_ns = until_ns
         self._relation, self._files = store.lake.relation(table, since_ns=since_ns, until_ns=until_ns)
-        self._connection: duckdb.DuckDBPyConnection = store.lake.connect()
+        self._connection: duckdb.DuckDBPyConnection = store.lake.connect(threads=min(os.cpu_count() or 1, _MAX_THREADS))
         self._conditions: list[str] = []
         self._values: list[object] = []
 

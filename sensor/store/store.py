@@ -221,7 +221,6 @@ class Store:
             "SELECT kind, name, sum(value) FROM counter GROUP BY kind, name ORDER BY kind, name"
         ):
             counters.setdefault(kind, {})[name] = value
-        segments = {table: [path.stat().st_size for path in self.lake.files(table)] for table in LAKE_TABLES}
         return {
             "store": str(self.path),
             "schema_version": SCHEMA_VERSION,
@@ -235,7 +234,9 @@ class Store:
             ],
             "counters": counters,
             "findings": dict(db.execute("SELECT state, count(*) FROM finding GROUP BY state ORDER BY state")),
-            "lake": {table: {"segments": len(sizes), "bytes": sum(sizes)} for table, sizes in segments.items()},
+            "lake": {
+                table: dict(zip(("segments", "bytes"), self.lake.size(table), strict=True)) for table in LAKE_TABLES
+            },
             "database_bytes": (self.path / DATABASE_NAME).stat().st_size,
             "free_bytes": shutil.disk_usage(self.path).free,
         }

@@ -11,9 +11,8 @@ from sensor.constants import TUNNEL_NAMES
 from sensor.flows.pool import Pool
 from sensor.flows.rows import CONN_STATES, END_NAMES, KIND_NAMES, SOURCE_NAMES
 from sensor.jit import kernel
-from sensor.protocols.apps import APP_NAMES
-from sensor.protocols.community_id import COMMUNITY_ID_BYTES, community_ids
-from sensor.protocols.dns import qtype_name, rcode_name
+from sensor.protocols.community_id import TEXT_BYTES, community_ids
+from sensor.protocols.codes import APP_NAMES, qtype_name, rcode_name
 from sensor.store.columnar import Column, bools, coded, floats, ints, text
 
 UID_BYTES = 18
@@ -87,7 +86,7 @@ class Columns:
     def flows(self, rows: NDArray[np.void], pool: Pool) -> list[Column]:
         """Columns of the flow table. rows : FLOW_OUT[n]"""
         n = len(rows)
-        ids = np.empty((n, COMMUNITY_ID_BYTES), np.uint8)
+        ids = np.empty((n, TEXT_BYTES), np.uint8)
         community_ids(
             *(np.ascontiguousarray(rows[f]) for f in ("orig_hi", "orig_lo", "resp_hi", "resp_lo")),
             *(np.ascontiguousarray(rows[f]) for f in ("orig_port", "resp_port", "proto")),
@@ -95,7 +94,7 @@ class Columns:
         )
         return [
             _uid_column(rows),
-            text("community_id", np.arange(n + 1, dtype=np.int64) * COMMUNITY_ID_BYTES, ids.ravel()),
+            text("community_id", np.arange(n + 1, dtype=np.int64) * TEXT_BYTES, ids.ravel()),
             ints("first_ts", rows["first_ts"]),
             ints("last_ts", rows["last_ts"]),
             floats("duration_s", (rows["last_ts"] - rows["first_ts"]) * 1e-9),

@@ -1,0 +1,62 @@
+"""`kagami demo`: what kagami does, shown on a bundled capture."""
+
+import tempfile
+from pathlib import Path
+
+import click
+
+from sensor.cli.command import Verb
+from sensor.cli.page import finding_page
+from sensor.cli.results import replay_with_words
+from sensor.cli.session import Session
+from sensor.cli.verbs.show import page_width, store_word
+from sensor.site import load_site
+
+
+@click.command(
+    cls=Verb,
+    examples="""
+        kagami demo
+        kagami demo --store demo-store
+    """,
+)
+@click.pass_obj
+def demo(session: Session) -> None:
+    """Replay a bundled capture, find the beacon and the bypass planted in it, and explain them.
+
+    Needs no privilege, no network and no set-up. The store is a temporary one, unless --store names a place to keep it.
+    """
+    if session.is_store_on_command_line:
+        _demo(session)
+        return
+    with tempfile.TemporaryDirectory(prefix="kagami-demo-") as folder:
+        session.chosen_store = Path(folder, "store")
+        _demo(session, is_temporary=True)
+
+
+def _demo(session: Session, is_temporary: bool = False) -> None:
+    from sensor.cli.results import announce_compiling
+
+    announce_compiling(session)
+    from sensor.run import demo_capture
+    from sensor.store import findings as questions
+
+    # the demo is the same everywhere: neither a site file nor the words of an administrator change it
+    replay_with_words(session, [str(demo_capture())], session.store_dir, load_site(None))
+    with session.open_store() as store:
+        found, _ = questions.findings(store)
+        pages = [
+            finding_page(
+                finding,
+                questions.flows_of_finding(store, finding["id"]),
+                questions.events_of_finding(store, finding["id"]),
+                page_width(),
+                "demo-store" if is_temporary else store_word(session),
+            )
+            for finding in found
+        ]
+    rule = f"\n{'=' * 60}\n"
+    session.write_text(rule.join("\n".join(page) + "\n" for page in pages))
+    if is_temporary:
+        session.say("kagami demo --store demo-store keeps the store, to try the commands above on it")
+    session.say("next: kagami replay YOUR.pcap")

@@ -1,0 +1,64 @@
+"""`kagami status`: what the store holds, and what was lost on the way."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import click
+
+from sensor.cli.clean import clean
+from sensor.cli.command import Verb
+from sensor.cli.formats import json_value, machine_row
+from sensor.cli.human import human_bytes, human_count, plural
+from sensor.cli.results import counted
+from sensor.cli.session import Session
+from sensor.cli.times import short_time
+
+_LABEL_WIDTH = 12
+
+
+@click.command(cls=Verb, examples="kagami status\nkagami status --json")
+@click.option("--json", "as_json", is_flag=True, help="Write one JSON object.")
+@click.pass_obj
+def status(session: Session, as_json: bool) -> None:
+    """Show what the store holds: sources, time span, sizes, findings, and everything that was counted."""
+    from sensor.store.findings import findings
+
+    with session.open_store() as store:
+        health = store.health()
+        severities = Counter(row["severity"] for row in findings(store)[0])
+    health["findings_by_severity"] = dict(severities)
+    if as_json:
+        session.write([json_value(machine_row(health, list(health))), b"\n"])
+    else:
+        session.write_text("".join(f"{line}\n" for line in describe(health)))
+
+
+def describe(health: Mapping[str, Any]) -> Iterator[str]:
+    """The health of a store as lines of text."""
+    facts: dict[str, str] = {"store": f"{health['store']} (schema {health['schema_version']})"}
+    sources = health["sources"]
+    facts["sources"] = f"{sum(sources.values()):,}" + (f": {counted(sources)}" if sources else "")
+    facts["read"] = f"{plural(health['packets'], 'packet')}, {human_bytes(health['bytes'])}"
+    if health["first_ts"] is not None:
+        facts["time span"] = f"{short_time(health['first_ts'])} to {short_time(health['last_ts'])} UTC"
+    facts["rows"] = ", ".join(f"{human_count(health[name])} {name}" for name in ("flows", "events", "dns"))
+    lake = health["lake"].values()
+    facts["lake"] = (
+        f"{human_bytes(sum(t['bytes'] for t in lake))} in {plural(sum(t['segments'] for t in lake), 'segment')}"
+    )
+    facts["database"] = human_bytes(health["database_bytes"])
+    facts["disk free"] = human_bytes(health["free_bytes"])
+    facts["findings"] = counted(health["findings_by_severity"]) or "none"
+    for state, n in health["findings"].items():
+        facts["findings"] += f"; {human_count(n)} {state}"
+    for label, value in facts.items():
+        yield f"{label:<{_LABEL_WIDTH}}{clean(value)}"
+    if health["counters"]:
+        yield "counted"
+    for kind, names in health["counters"].items():
+        yield f"  {clean(kind):<{_LABEL_WIDTH - 2}}{clean(counted(names))}"
+    if health["damaged"]:
+        yield "not read to the end"
+    for source in health["damaged"]:
+        yield clean(f"  {source['name']} ({source['state']}): {source['error']}")

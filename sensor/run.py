@@ -1,0 +1,203 @@
+"""The verbs that do work: replay captures into a store, analyze what a store holds.
+
+In: paths, a store, a site. Out: reports for whoever asked. Neither prints nor exits.
+"""
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from importlib import resources
+from pathlib import Path
+
+from analyzers.beacon import score_beacons
+from analyzers.bypass import find_bypass
+from analyzers.finding import Finding, by_score
+from analyzers.flow_table import FlowTable
+from analyzers.proxies import learn_proxies
+from analyzers.series import Series
+from sensor import __version__
+from sensor.capture.files import discover, order_rotated
+from sensor.capture.reader import CaptureReader, RotatedReader, content_hash, open_capture
+from sensor.capture.stream import STDIN
+from sensor.errors import InputError
+from sensor.pipeline import Capture, Progress, run_capture
+from sensor.site import Site
+from sensor.store.columns import N_BUCKETS
+from sensor.store.evidence import keep_evidence
+from sensor.store.series import flow_columns, series_columns
+from sensor.store.store import Store
+
+
+@dataclass(slots=True)
+class SourceReport:
+    """What became of one input. skipped : it was in the store already; error : empty when nothing was wrong."""
+
+    name: str
+    packets: int = 0
+    flows: int = 0
+    events: int = 0
+    dns: int = 0
+    skipped: bool = False
+    error: str = ""
+    counters: dict[str, dict[str, int]] = field(default_factory=dict)
+    first_ts: int | None = None
+    last_ts: int | None = None
+
+
+@dataclass(slots=True)
+class AnalyzeReport:
+    """What an analysis did. notes : what could not be judged and why, in sentences."""
+
+    channels: int = 0
+    events: int = 0
+    notes: list[str] = field(default_factory=list)
+    finding_ids: list[int] = field(default_factory=list)
+
+    @property
+    def findings(self) -> int:
+        """Findings new or updated."""
+        return len(self.finding_ids)
+
+
+@dataclass(slots=True)
+class ReplayReport:
+    """What a replay did."""
+
+    sources: list[SourceReport] = field(default_factory=list)
+    analysis: AnalyzeReport | None = None
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether some input could not be read, or not to its end."""
+        return any(source.error for source in self.sources)
+
+
+def replay(
+    paths: Sequence[str],
+    store_dir: Path,
+    *,
+    site: Site,
+    rotated: bool = False,
+    jobs: int = 1,
+    with_analysis: bool = True,
+    progress: Callable[[Progress], None] | None = None,
+) -> ReplayReport:
+    """Bring captures into a store, then score what it holds of their time.
+
+    paths : files, directories, or "-" for standard input
+    rotated : the files are one ring of captures (tcpdump -C, -G) and continue each other
+    jobs : captures read side by side, each by a process of its own
+    progress : called now and then, only with one job
+    Raises: UsageError, StoreError; InputError when nothing at all could be opened. Damaged inputs are in the report.
+    """
+    files = discover(paths)
+    report = ReplayReport()
+    with Store.open(store_dir, write=True) as store:
+        if rotated:
+            report.sources = [_replay_ring(store, order_rotated(files), progress)]
+        else:
+            report.sources = [_replay_one(store, path, progress) for path in files]
+        if with_analysis:
+            times = [s for s in report.sources if s.first_ts is not None and s.last_ts is not None]
+            since = min((s.first_ts for s in times if s.first_ts is not None), default=None)
+            until = max((s.last_ts + 1 for s in times if s.last_ts is not None), default=None)
+            report.analysis = _analyze(store, site, since, until)
+    return report
+
+
+def analyze(
+    store_dir: Path, *, site: Site, since_ns: int | None = None, until_ns: int | None = None
+) -> AnalyzeReport:
+    """Score what a store holds of a time span (ns; None: all of it) and keep the findings in it.
+
+    Raises: StoreError.
+    """
+    with Store.open(store_dir, write=True) as store:
+        return _analyze(store, site, since_ns, until_ns)
+
+
+def demo_capture() -> Path:
+    """The bundled capture of `kagami demo`: beside the installed package, else in a checkout."""
+    installed = Path(str(resources.files("sensor"))) / "data" / "demo" / "demo.pcap"
+    return installed if installed.exists() else Path(__file__).parent.parent / "pcaps" / "demo" / "demo.pcap"
+
+
+def _analyze(store: Store, site: Site, since_ns: int | None, until_ns: int | None) -> AnalyzeReport:
+    report = AnalyzeReport()
+    findings: list[Finding] = []
+    for bucket in range(N_BUCKETS):
+        if store.lake.files("event", since_ns=since_ns, until_ns=until_ns, buckets=[bucket]):
+            series = Series(**series_columns(store, bucket, since_ns, until_ns))
+            report.channels += len(series)
+            report.events += len(series.ts_ns)
+            findings += score_beacons(series, site)
+    flows = FlowTable(**flow_columns(store, since_ns, until_ns))
+    found, report.notes = find_bypass(flows, site, learn_proxies(flows, site))
+    findings = sorted([*findings, *found], key=by_score)
+    report.finding_ids = store.upsert_findings([asdict(finding) for finding in findings])
+    keep_evidence(store, report.finding_ids)
+    return report
+
+
+def _replay_one(store: Store, path: str, progress: Callable[[Progress], None] | None) -> SourceReport:
+    """Read one file or standard input, unless the store has it."""
+    report = SourceReport("-" if path == STDIN else Path(path).name)
+    try:
+        # a stream's content is known only at its end: until then it goes by a name of its own
+        digest = f"stream{secrets.token_hex(13)}" if path == STDIN else content_hash(path)
+        with open_capture(path) as reader:
+            if not _read(store, reader, digest, report, progress):
+                return report
+            if path == STDIN and not store.rename_source(digest, reader.content_hash):
+                report.skipped = True
+    except InputError as error:
+        report.error = str(error)
+    return report
+
+
+def _replay_ring(store: Store, paths: list[str], progress: Callable[[Progress], None] | None) -> SourceReport:
+    """Read the files of one ring as one capture, unless the store has it."""
+    reader = RotatedReader(paths)
+    report = SourceReport(reader.source)
+    try:
+        _read(store, reader, content_hash(*paths), report, progress)
+    except InputError as error:
+        report.error = str(error)
+    return report
+
+
+def _read(
+    store: Store,
+    reader: CaptureReader | RotatedReader,
+    digest: str,
+    report: SourceReport,
+    progress: Callable[[Progress], None] | None,
+) -> bool:
+    """Read an open source into the store and fill its report; False when the store had it already."""
+    if store.begin_source(digest, report.name, path=reader.path, kagami_version=__version__):
+        report.skipped = True
+        report.first_ts, report.last_ts = store.source_span(digest)
+        return False
+    capture = Capture()
+    state = "interrupted"
+    try:
+        run_capture(reader, store.lake, partial(store.segment_name, digest), capture, progress=progress)
+        state = "damaged" if capture.error else "complete"
+    finally:
+        store.finish_source(
+            digest,
+            state=state,
+            packets=capture.packets,
+            n_bytes=capture.n_bytes,
+            first_ts=capture.first_ts,
+            last_ts=capture.last_ts,
+            link_types=list(capture.counters.get("link", {})),
+            rows=capture.rows,
+            error=capture.error,
+        )
+        store.save_counters(digest, capture.counters)
+    report.packets, report.counters, report.error = capture.packets, capture.counters, capture.error
+    report.flows, report.events, report.dns = (capture.rows[table] for table in ("flow", "event", "dns"))
+    report.first_ts, report.last_ts = capture.first_ts, capture.last_ts
+    return True

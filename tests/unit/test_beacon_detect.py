@@ -1,0 +1,217 @@
+"""Findings of the beacon analyzer: which channels are told, once each, with what words."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from analyzers.beacon import measure_channels, score_beacons
+from analyzers.beacon.reasons import explain
+from analyzers.finding import severity_of
+from analyzers.series import Series
+from sensor.site import Site, load_site
+from tests.support.series import START_NS, clock, make_series, missed, poisson
+
+SITE = Site()
+EXACT = np.arange(30) * 60.0
+
+
+def found(channels: list[Any], site: Site = SITE, **columns: object) -> list[Any]:
+    return score_beacons(make_series(channels, **columns), site)
+
+
+def test_a_finding_in_full() -> None:
+    times = np.delete(np.arange(32) * 60.0, [7, 20])
+    times = times + np.random.default_rng(5).uniform(0, 3, len(times))
+    (finding,) = found([times], dest_ips=[("198.51.100.7", "198.51.100.8")])
+    assert (finding.analyzer, finding.orig_ip, finding.dest) == ("beacon", "10.0.0.1", "c0.example")
+    assert finding.dest_ips == ("198.51.100.7", "198.51.100.8")
+    assert (finding.resp_port, finding.proto, finding.events) == (443, "tcp", 30)
+    assert finding.score > 0.8
+    assert finding.severity == "high"
+    assert finding.first_ts == START_NS + round(times[0] * 1e9)
+    assert finding.last_ts == START_NS + round(times[-1] * 1e9)
+    assert finding.interval_s == pytest.approx(60, abs=1)
+    assert 0 < finding.jitter_frac < 0.05
+    assert (finding.outcome, finding.via_proxy) == ("", "")
+    assert finding.techniques == ["T1071.001", "T1573"]
+    first, chance, sizes = finding.reasons
+    assert first.startswith("30 beats, one every ")
+    assert first.endswith("for 31 min; 2 beats missed")
+    assert "where chance would put at most" in chance
+    assert sizes == "request sizes 310 bytes in 30 of 30"
+
+
+def test_findings_are_sorted_and_repeatable() -> None:
+    rng = np.random.default_rng(3)
+    channels = [clock(rng, 60, 60, jitter) for jitter in (0.5, 0.0, 0.3, 0.1)]
+    first, second = found(channels), found(channels)
+    assert first == second
+    assert [f.score for f in first] == sorted((f.score for f in first), reverse=True)
+    assert len(first) == 4
+
+
+def test_no_series_no_findings() -> None:
+    assert found([]) == []
+
+
+def test_too_few_beats_say_why() -> None:
+    assert found([np.arange(3) * 60.0]) == []
+    row = measure_channels(make_series([np.arange(3) * 60.0]))[0]
+    assert explain(row) == ["3 beats: too few to judge regularity, which takes 4"]
+
+
+def test_four_to_seven_beats_are_low_and_say_so() -> None:
+    (four,) = found([np.arange(4) * 60.0])
+    assert 0.4 <= four.score <= 0.5
+    assert four.severity == "low"
+    assert "only 4 beats: the score cannot pass 0.50 before there are 20" in four.reasons
+
+
+def test_no_clock_no_finding() -> None:
+    row = measure_channels(make_series([poisson(np.random.default_rng(11), 200)]))[0]
+    assert found([poisson(np.random.default_rng(11), 200)]) == []
+    assert explain(row)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "10.1.1.1",
+        "192.168.0.255",
+        "224.0.0.251",
+        "239.255.255.250",
+        "255.255.255.255",
+        "ff02::fb",
+        "fe80::1",
+        "fd00::1",
+    ],
+)
+def test_destinations_that_are_not_outside(address: str) -> None:
+    assert found([EXACT], dest=[address], dest_ips=[(address,)]) == []
+
+
+def test_an_internal_address_is_outside_when_the_networks_say_so() -> None:
+    columns: dict[str, Any] = {"orig_ip": ["172.18.0.3"], "dest": ["172.18.0.2"], "dest_ips": [("172.18.0.2",)]}
+    assert found([EXACT], **columns) == []
+    (finding,) = found([EXACT], load_site(None, ["172.18.0.3/32"]), **columns)
+    assert finding.dest == "172.18.0.2"
+
+
+def test_excluded_networks_are_not_judged() -> None:
+    site = replace(SITE, excluded=load_site(None, ["198.51.100.0/24", "10.0.0.9/32"]).internal)
+    assert found([EXACT], site) == []
+    assert found([EXACT], site, dest_ips=[("203.0.113.1",)], orig_ip=["10.0.0.9"]) == []
+    assert len(found([EXACT], site, dest_ips=[("203.0.113.1",)])) == 1
+
+
+def test_an_originator_that_is_not_internal_is_said() -> None:
+    (finding,) = found([EXACT], orig_ip=["147.32.80.37"])
+    assert any("147.32.80.37 is not in the internal networks" in reason for reason in finding.reasons)
+
+
+def test_behind_a_proxy_the_name_counts() -> None:
+    proxy: dict[str, Any] = {"dest_ips": [("10.0.0.5",)], "via_proxy": ["10.0.0.5:3128"], "resp_port": [3128]}
+    (finding,) = found([EXACT], **proxy, name_source=["proxy"])
+    assert finding.via_proxy == "10.0.0.5:3128"
+    assert "asked of the proxy 10.0.0.5:3128" in finding.reasons
+    assert finding.techniques == ["T1071.001"]
+    assert found([EXACT], **proxy, dest=["10.9.9.9"]) == []
+
+
+@pytest.mark.parametrize(("proto", "port", "word"), [("udp", 123, "NTP"), ("udp", 53, "DNS"), ("udp", 3478, "STUN")])
+def test_everyday_infrastructure_is_labelled_not_dropped(proto: str, port: int, word: str) -> None:
+    (finding,) = found([EXACT], proto=[proto], resp_port=[port], name_source=["none"])
+    assert finding.severity == "low"
+    assert finding.score > 0.8
+    assert any(reason.startswith(f"this looks like {word}") for reason in finding.reasons)
+
+
+def test_attempts_nobody_answers_are_a_beacon_too() -> None:
+    (finding,) = found([EXACT], answered=False, orig_bytes=0, resp_bytes=0, kind=["attempt"], resp_port=[1177])
+    assert finding.score > 0.8
+    assert "none of 30 attempts was answered: the destination is blocked or gone, and still tried" in finding.reasons
+    assert "T1571" in finding.techniques
+
+
+def test_a_retry_storm_is_one_finding_at_most() -> None:
+    rng = np.random.default_rng(9)
+    storms = np.concatenate([start + np.cumsum(rng.uniform(0.5, 0.7, 6)) for start in np.arange(40) * 300.0])
+    (finding,) = found([storms], answered=False, orig_bytes=0)
+    assert finding.events == 240
+    assert finding.interval_s == pytest.approx(300, rel=0.02)
+
+
+def test_exchanges_in_long_connections_are_told() -> None:
+    (finding,) = found([EXACT], kind=["exchange"])
+    assert "the beats are exchanges inside long connections" in finding.reasons
+
+
+def test_prevalence_lowers_where_there_are_enough_hosts() -> None:
+    rng = np.random.default_rng(4)
+    alone = found([clock(rng, 30, 60, 0.3)] + [[0.0]] * 9)
+    assert len(alone) == 1
+    assert "no other of the 10 hosts seen contacts this destination" in alone[0].reasons
+    shared: dict[str, Any] = {"dest": ["update.example"] * 10, "dest_ips": [("198.51.100.1",)] * 10}
+    together = found([clock(np.random.default_rng(4), 30, 60, 0.3)] + [[0.0]] * 9, **shared)
+    assert together[0].score == pytest.approx(alone[0].score - 0.15, abs=1e-3)
+    assert "10 of the 10 hosts seen contact this destination, which lowers the score by 0.15" in together[0].reasons
+    few = found([clock(np.random.default_rng(4), 30, 60, 0.3)] + [[0.0]] * 3, **{k: v[:4] for k, v in shared.items()})
+    assert few[0].score == alone[0].score
+
+
+def rotation() -> Series:
+    """One clock, three names on one address in random turn: no name alone keeps the beat."""
+    rng = np.random.default_rng(12)
+    times = clock(rng, 90, 60, 0.1)
+    turn = rng.integers(0, 3, 90)
+    return make_series([times[turn == k] for k in range(3)], orig_ip=["10.0.0.1"] * 3, dest_ips=[("198.51.100.9",)] * 3)
+
+
+def test_names_on_one_address_are_taken_together() -> None:
+    (finding,) = score_beacons(rotation(), SITE)
+    assert finding.dest == "198.51.100.9"
+    assert finding.events == 90
+    assert finding.interval_s == pytest.approx(60, rel=0.05)
+    assert "3 names of one address taken together: c0.example, c1.example, c2.example" in finding.reasons
+
+
+def test_a_beacon_among_other_names_of_its_address_keeps_its_name() -> None:
+    rng = np.random.default_rng(13)
+    channels = [clock(rng, 60, 60, 0.1), poisson(rng, 300, 10)]
+    (finding,) = found(channels, orig_ip=["10.0.0.1"] * 2, dest_ips=[("198.51.100.9",)] * 2)
+    assert finding.dest == "c0.example"
+
+
+def test_groups_do_not_cross_hosts_ports_or_proxies() -> None:
+    for columns in (
+        {"orig_ip": ["10.0.0.1", "10.0.0.2", "10.0.0.3"]},
+        {"resp_port": [443, 444, 445]},
+        {"via_proxy": ["10.0.0.5:3128"] * 3},
+    ):
+        series = rotation()
+        for name, value in columns.items():
+            setattr(series, name, value)
+        assert all(finding.dest != "198.51.100.9" for finding in score_beacons(series, SITE))
+
+
+def test_missed_beats_are_in_the_words() -> None:
+    rng = np.random.default_rng(21)
+    (finding,) = found([missed(rng, clock(rng, 100, 60, 0.05), 0.2)])
+    assert "beats missed" in finding.reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("score", "at_most", "severity"),
+    [
+        (0.4, "critical", "low"),
+        (0.6, "critical", "medium"),
+        (0.8, "critical", "high"),
+        (0.95, "critical", "critical"),
+        (0.99, "high", "high"),
+        (0.9, "low", "low"),
+    ],
+)
+def test_severity(score: float, at_most: str, severity: str) -> None:
+    assert severity_of(score, at_most) == severity

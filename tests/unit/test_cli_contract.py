@@ -1,0 +1,77 @@
+"""docs/commands.md says what the program has, and the program has what it says; the group loads verbs late."""
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from sensor.cli.main import EXIT_BUG, EXIT_INTERRUPTED, EXIT_USAGE, VERBS, cli
+from sensor.cli.options import EXIT_FINDINGS
+from sensor.errors import InputError, PrivilegeError
+
+DOC = (Path(__file__).resolve().parents[2] / "docs" / "commands.md").read_text(encoding="utf-8")
+DESIGNED = {
+    "replay": "--no-analyze --jobs --rotated --internal --fail-on",
+    "analyze": "--since --until --fail-on",
+    "findings": "--analyzer --min-score --host --dest --since --until --state --limit --fail-on",
+    "flows": "--host --dest --port --proto --state --since --until --limit",
+    "events": "--host --dest --port --proto --since --until --limit",
+    "dns": "--host --dest --since --until --limit",
+    "blocklist": "--format --output -o",
+}
+"""Options that other people's scripts rely on; a verb may have more, never fewer."""
+
+
+def documented(section: str) -> set[str]:
+    """The options in the table of a section."""
+    body = re.search(rf"^## {section}$(.*?)(?=^## |\Z)", DOC, re.M | re.S)
+    assert body, f"docs/commands.md has no section {section}"
+    cells = [line.split("|")[1] for line in body[1].splitlines() if line.startswith("| `-")]
+    return set(re.findall(r"(?<!\w)--?[a-z][a-z-]*", " ".join(cells)))
+
+
+def options(command: click.Command, shared: set[str] = frozenset()) -> set[str]:  # type: ignore[assignment]
+    with click.Context(command) as ctx:
+        found = {name for param in command.get_params(ctx) if isinstance(param, click.Option) for name in param.opts}
+    return found - shared
+
+
+def verb(name: str) -> click.Command:
+    with click.Context(cli) as ctx:
+        command = cli.get_command(ctx, name)
+    assert command is not None
+    return command
+
+
+GLOBAL = options(cli)
+
+
+def test_global_options_are_documented() -> None:
+    assert documented("Global options") == GLOBAL | {"-h", "--help"} - {"-h"} | {"-h"}
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_options_of_a_verb_are_documented(name: str) -> None:
+    own = options(verb(name), GLOBAL | {"-h", "--help"})
+    assert documented(name) == own if own else True
+    assert set(DESIGNED.get(name, "").split()) <= own
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_every_verb_takes_the_global_options_also_after_its_name(name: str) -> None:
+    assert GLOBAL - {"--version", "--help"} <= options(verb(name))
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_every_verb_has_help_and_examples_that_name_it(name: str) -> None:
+    command = verb(name)
+    assert command.help
+    assert f"kagami {name}" in command.examples  # type: ignore[attr-defined]
+
+
+def test_the_exit_codes_are_documented() -> None:
+    body = DOC.split("## Exit codes")[1].split("## ")[0]
+    told = {int(code) for code in re.findall(r"^\| (\d+) \|", body, re.M)}
+    codes = {EXIT_FINDINGS, EXIT_USAGE, InputError.exit_code, PrivilegeError.exit_code, EXIT_BUG, EXIT_INTERRUPTED}
+    assert told == {0, *codes} == {0, 1, 2, 3, 4, 70, 130}

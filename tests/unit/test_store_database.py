@@ -1,0 +1,195 @@
+"""The results database: versions, foreign files, migrations, views, and reading without changing anything."""
+
+import hashlib
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import sqlite_utils
+
+from sensor.errors import StoreError
+from sensor.store.columns import DNS, EVENT, FINDING, FLOW
+from sensor.store.database import open_for_writing, open_read_only
+from sensor.store.migrations import MIGRATIONS
+from sensor.store.schema import APPLICATION_ID, SCHEMA_VERSION
+
+NOBODY = 65534
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "kagami.sqlite"
+
+
+def test_a_new_database_has_the_columns_of_the_contract(path: Path) -> None:
+    open_for_writing(path).close()
+    db = sqlite_utils.Database(path)
+    types = {"text": "TEXT", "json": "TEXT", "int32": "INTEGER", "int64": "INTEGER", "bool": "INTEGER"}
+    for table, fields in {"flow": FLOW, "event": EVENT, "dns_query": DNS, "finding": FINDING}.items():
+        stored = [(column.name, column.type.replace("FLOAT", "REAL")) for column in db[table].columns]
+        assert stored == [(field.name, types.get(field.type, "REAL")) for field in fields], table
+
+
+def test_every_migration_is_numbered_and_recorded(path: Path) -> None:
+    with open_for_writing(path) as db:
+        names = [name for (name,) in db.execute("SELECT name FROM _sqlite_migrations ORDER BY id")]
+        assert [int(name[:4]) for name in names] == list(range(1, SCHEMA_VERSION + 1))
+        assert db.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
+        assert db.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
+        assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert not MIGRATIONS.pending(sqlite_utils.Database(path))
+
+
+def test_released_migrations_are_never_edited(path: Path) -> None:
+    """A step that was released may be on somebody's disk: add another step, and a digest for it, instead of editing."""
+    digests = {1: "700c208b70def42e"}
+    with open_for_writing(path) as db:
+        shape = db.execute(
+            """SELECT master.name, info.cid, info.name, info.type, info.pk, info."notnull" FROM sqlite_master AS master
+            JOIN pragma_table_xinfo(master.name) AS info WHERE master.name NOT LIKE '\\_%' ESCAPE '\\'
+            ORDER BY master.name, info.cid"""
+        ).fetchall()
+    assert len(shape) > 150
+    assert hashlib.sha256(repr(shape).encode()).hexdigest()[:16] == digests[SCHEMA_VERSION]
+
+
+def test_opening_again_loads_no_sqlite_utils(path: Path) -> None:
+    open_for_writing(path).close()
+    code = (
+        "import sys; from pathlib import Path; from sensor.store.database import open_for_writing, open_read_only\n"
+        f"open_for_writing(Path({str(path)!r})).close(); open_read_only(Path({str(path)!r})).close()\n"
+        "assert not {'sqlite_utils', 'numba', 'numpy', 'duckdb'} & sys.modules.keys()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_newer_database_is_refused_and_untouched(path: Path) -> None:
+    with open_for_writing(path) as db:
+        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    db.close()
+    before = path.read_bytes()
+    for opener in (open_for_writing, open_read_only):
+        with pytest.raises(StoreError, match=f"version {SCHEMA_VERSION + 1}, .*use a newer kagami"):
+            opener(path)
+    assert path.read_bytes() == before
+
+
+def test_an_older_database_is_brought_up_to_date_by_a_writer_only(path: Path) -> None:
+    db = sqlite3.connect(path)
+    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    db.close()
+    with pytest.raises(StoreError, match="bring it up to date"):
+        open_read_only(path)
+    open_for_writing(path).close()
+    open_read_only(path).close()
+
+
+def test_a_migration_that_fails_leaves_the_database_as_it_was(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(db: sqlite_utils.Database) -> None:
+        raise sqlite3.OperationalError("no more room")
+
+    monkeypatch.setattr("sensor.store.migrations._zeek_views", broken)
+    with pytest.raises(StoreError, match="up to date: no more room"):
+        open_for_writing(path)
+    monkeypatch.undo()
+    with open_for_writing(path) as db:
+        assert db.execute("SELECT count(*) FROM conn").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("content", [b"GIF89a not a database at all " * 50, b"SQLite format 3\0" + b"\xff" * 4096])
+def test_a_file_that_is_no_database(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    for opener in (open_for_writing, open_read_only):
+        with pytest.raises(StoreError, match="is no kagami database"):
+            opener(path)
+    assert path.read_bytes() == content
+
+
+def test_the_database_of_another_program(path: Path) -> None:
+    db = sqlite3.connect(path)
+    db.execute("CREATE TABLE places (url TEXT)")
+    db.close()
+    for opener in (open_for_writing, open_read_only):
+        with pytest.raises(StoreError, match="another program"):
+            opener(path)
+
+
+def test_readers_cannot_write(path: Path) -> None:
+    open_for_writing(path).close()
+    db = open_read_only(path)
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        db.execute("INSERT INTO meta VALUES ('a', 'b')")
+
+
+def test_the_file_is_not_for_the_world(path: Path) -> None:
+    with open_for_writing(path) as db:
+        db.execute("INSERT INTO meta VALUES ('a', 'b')")
+        db.commit()
+        assert {p.stat().st_mode & 0o007 for p in path.parent.iterdir()} == {0}
+
+
+def test_zeeks_views_have_zeeks_columns(path: Path) -> None:
+    with open_for_writing(path) as db:
+        db.execute(
+            "INSERT INTO flow (uid, first_ts, app, name_source, name) VALUES ('C1', 1500000000, 'tls', 'sni', 'a.b')"
+        )
+        db.execute("INSERT INTO event (uid, ts, method, dest, uri) VALUES ('C1', 2500000000, 'GET', 'a.b', '/x')")
+        db.execute("INSERT INTO dns_query (ts, qname, qtype) VALUES (3500000000, 'a.b', 'A')")
+        assert db.execute("SELECT ts, uid, service FROM conn").fetchone() == (1.5, "C1", "tls")
+        assert db.execute("SELECT ts, server_name FROM ssl").fetchone() == (1.5, "a.b")
+        assert db.execute("SELECT ts, host, uri FROM http").fetchone() == (2.5, "a.b", "/x")
+        assert db.execute("SELECT ts, query, qtype_name FROM dns").fetchone() == (3.5, "a.b", "A")
+        for view in ("conn", "ssl", "http", "dns"):
+            columns = [column[0] for column in db.execute(f"SELECT * FROM {view}").description]
+            assert {"ts", "id.orig_h", "id.resp_h"} <= set(columns)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
+@pytest.mark.parametrize("writer", ["running", "stopped", "stopped after a reader"])
+def test_an_account_that_may_only_read(tmp_path: Path, writer: str) -> None:
+    """Group-readable files, a directory it cannot write into: as an analyst finds the store of the service."""
+    folder = Path("/tmp") / f"kagami-test-{os.getpid()}-{writer.replace(' ', '-')}"
+    folder.mkdir(mode=0o750)
+    path = folder / "kagami.sqlite"
+    try:
+        os.chown(folder, 0, NOBODY)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o640))
+        os.chown(path, 0, NOBODY)
+        db = open_for_writing(path)
+        db.execute("INSERT INTO meta VALUES ('seen', 'yes')")
+        db.commit()
+        if writer != "running":
+            db.close()
+        if writer == "stopped after a reader":
+            open_read_only(path).close()
+        assert _read_as_nobody(path) == "yes"
+        if writer == "running":
+            db.close()
+    finally:
+        for file in folder.iterdir():
+            file.unlink()
+        folder.rmdir()
+
+
+def _read_as_nobody(path: Path) -> str:
+    """What the other account reads, in a child that gave up root after importing."""
+    read_end, write_end = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setgroups([])
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+            value = open_read_only(path).execute("SELECT value FROM meta WHERE key = 'seen'").fetchone()[0]
+            os.write(write_end, value.encode())
+        except BaseException as error:
+            os.write(write_end, repr(error).encode())
+        finally:
+            os._exit(0)
+    os.close(write_end)
+    os.waitpid(child, 0)
+    with os.fdopen(read_end, "rb") as pipe:
+        return pipe.read().decode()
