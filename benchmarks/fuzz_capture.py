@@ -1,21 +1,28 @@
 """Feed the capture readers with mutated captures and look for exceptions and reads outside of the buffer.
 
-usage: NUMBA_BOUNDSCHECK=1 python benchmarks/fuzz_capture.py [CORPUS_DIR] -max_total_time=60
+usage: NUMBA_DISABLE_JIT=1 python benchmarks/fuzz_capture.py [CORPUS_DIR] -max_total_time=60   kernels as Python: guided
+       NUMBA_BOUNDSCHECK=1 python benchmarks/fuzz_capture.py [CORPUS_DIR] -max_total_time=60   kernels as compiled
 
-The kernels are compiled, so coverage guides only the Python side; without a corpus directory the run starts from
-captures built here. What libFuzzer's other options mean: -help=1. A crash leaves its input in the working directory.
+Coverage guides the search through the kernels only while they are Python; compiled, it sees what surrounds them, and
+the corpus of a guided run is the best thing to start from. Without a corpus directory the run starts from captures
+built here. Other options are libFuzzer's (-help=1). A crash leaves its input in the working directory.
 """
 
 import os
 import struct
 import sys
+import tempfile
 from pathlib import Path
 
 import atheris
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-with atheris.instrument_imports(include=["sensor.capture"]):
+GUIDED = os.environ.get("NUMBA_DISABLE_JIT") == "1"
+KERNELS = ["sensor.jit", "sensor.capture.walk", "sensor.capture.pcap", "sensor.capture.pcapng"]
+
+# numba cannot compile instrumented code
+with atheris.instrument_imports(include=["sensor"], exclude=[] if GUIDED else KERNELS):
     from sensor.capture import reader, window
     from sensor.errors import InputError
 
@@ -51,7 +58,7 @@ def read(capture: reader.CaptureReader, n_bytes: int) -> None:
     frame_bytes = 0
     try:
         for batch in capture.batches():
-            assert (0 <= batch.start).all()
+            assert (batch.start >= 0).all()
             assert (batch.start <= batch.end).all()
             assert (batch.end <= len(batch.frames)).all()
             assert (batch.wire_len >= batch.end - batch.start).all()
@@ -112,7 +119,14 @@ def main() -> None:
         for i, data in enumerate(seeds()):
             (corpus / f"seed{i:02d}").write_bytes(data)
         sys.argv.append(str(corpus))
-    if os.environ.get("NUMBA_BOUNDSCHECK") != "1":
-        print("warning: NUMBA_BOUNDSCHECK=1 is not set; reads outside of the buffer go unseen", file=sys.stderr)
+    if not GUIDED and os.environ.get("NUMBA_BOUNDSCHECK") != "1":
+        sys.exit("set NUMBA_DISABLE_JIT=1 or NUMBA_BOUNDSCHECK=1: otherwise reads outside of the buffer go unseen")
     atheris.Setup(sys.argv, one_input)
     atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        FILE = Path(folder) / "capture"
+        DEFAULTS = (window.BUFFER_BYTES, reader.open_source)
+        main()

@@ -79,3 +79,61 @@ MAX_TUNNELS = 4
 FRAGMENT_NONE = 0
 FRAGMENT_FIRST = 1
 FRAGMENT_LATER = 2
+
+# --- applications, as sensor.protocols.apps tells them ---
+APP_NONE = 0
+APP_TLS = 1
+APP_HTTP = 2
+APP_DNS = 3
+APP_SSH = 4
+APP_QUIC = 5
+APP_SMTP = 6
+APP_FTP = 7
+APP_IMAP = 8
+APP_POP3 = 9
+APP_RDP = 10
+APP_SMB = 11
+APP_NTP = 12
+APP_STUN = 13
+APP_SOCKS = 14
+APP_BITTORRENT = 15
+APP_DTLS = 16
+APP_KERBEROS = 17
+APP_LDAP = 18
+APP_SIP = 19
+APP_RTSP = 20
+APP_IRC = 21
+APP_DHCP = 22
+APP_SNMP = 23
+APP_MDNS = 24
+APP_SSDP = 25
+APP_LLMNR = 26
+APP_NETBIOS = 27
+APP_DCERPC = 28
+APP_MQTT = 29
+APP_MYSQL = 30
+APP_POSTGRESQL = 31
+APP_MSSQL = 32
+APP_VNC = 33
+APP_TELNET = 34
+APP_REDIS = 35
+APP_AMQP = 36
+APP_XMPP = 37
+APP_BGP = 38
+APP_HTTP2 = 39
+APP_WIREGUARD = 40
+APP_OPENVPN = 41
+APP_IKE = 42
+APP_RADIUS = 43
+APP_SYSLOG = 44
+APP_TFTP = 45
+APP_DHCPV6 = 46
+
+APP_NAMES = (
+    "",
+    *("tls", "http", "dns", "ssh", "quic", "smtp", "ftp", "imap", "pop3", "rdp", "smb", "ntp", "stun", "socks"),
+    *("bittorrent", "dtls", "kerberos", "ldap", "sip", "rtsp", "irc", "dhcp", "snmp", "mdns", "ssdp", "llmnr"),
+    *("netbios", "dcerpc", "mqtt", "mysql", "postgresql", "mssql", "vnc", "telnet", "redis", "amqp", "xmpp", "bgp"),
+    *("http2", "wireguard", "openvpn", "ike", "radius", "syslog", "tftp", "dhcpv6"),
+)
+"""The name of each APP_ code. New ones go to the end: stored codes keep their meaning."""

@@ -1,8 +1,8 @@
 """The one door to numba: kernels are declared with `kernel`, compiled once and cached on disk.
 
 numba's cache notices an edit only in the file that defines a kernel, not in the files it calls, and would go on
-giving the old answer. So the cache directory's name holds a digest of every source file that declares kernels or the
-codes and layouts they freeze: after a change in one of them, kernels compile anew. Where no directory can be written, kernels compile in memory.
+giving the old answer. So the cache directory's name holds a digest of every source file that kernels could depend
+on: after a change in one of them, kernels compile anew. Where no directory can be written, they compile in memory.
 This module never prints; `first_run` says whether a wait is ahead.
 """
 
@@ -12,7 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numba
+
 _ROOT = Path(__file__).resolve().parent.parent
+_KERNEL_PACKAGES = ("capture", "decode", "flows", "protocols", "beacon")
+_FROZEN = ("constants.py", "dtypes.py")  # kernels take their numbers in at compile time
 
 
 def _sources_digest() -> str:
@@ -20,7 +24,7 @@ def _sources_digest() -> str:
     for package in ("sensor", "analyzers"):
         for path in sorted((_ROOT / package).rglob("*.py")):
             text = path.read_bytes()
-            if b"sensor.jit" in text or path.name in ("constants.py", "dtypes.py"):
+            if path.parent.name in _KERNEL_PACKAGES or path.name in _FROZEN or b"sensor.jit" in text:
                 digest.update(path.name.encode() + text)
     return digest.hexdigest()[:16]
 
@@ -39,9 +43,7 @@ def _cache_dir() -> Path | None:
 
 CACHE_DIR = _cache_dir()
 if CACHE_DIR is not None:
-    os.environ["NUMBA_CACHE_DIR"] = str(CACHE_DIR)
-
-import numba  # noqa: E402  (its cache directory must be set before it is imported)
+    numba.config.CACHE_DIR = str(CACHE_DIR)  # not by the environment: numba may have been imported before
 
 
 def first_run() -> bool:

@@ -11,6 +11,7 @@ from importlib import resources
 from pathlib import Path
 
 from analyzers.beacon import score_beacons
+from analyzers.beacon.context import Population
 from analyzers.bypass import find_bypass
 from analyzers.finding import Finding, by_score
 from analyzers.flow_table import FlowTable
@@ -18,14 +19,14 @@ from analyzers.proxies import learn_proxies
 from analyzers.series import Series
 from sensor import __version__
 from sensor.capture.files import discover, order_rotated
-from sensor.capture.reader import CaptureReader, RotatedReader, content_hash, open_capture
+from sensor.capture.reader import CaptureReader, RotatedReader, open_capture
 from sensor.capture.stream import STDIN
 from sensor.errors import InputError
 from sensor.pipeline import Capture, Progress, run_capture
 from sensor.site import Site
 from sensor.store.columns import N_BUCKETS
 from sensor.store.evidence import keep_evidence
-from sensor.store.series import flow_columns, series_columns
+from sensor.store.series import flow_columns, population_columns, series_columns
 from sensor.store.store import Store
 
 
@@ -126,12 +127,14 @@ def demo_capture() -> Path:
 def _analyze(store: Store, site: Site, since_ns: int | None, until_ns: int | None) -> AnalyzeReport:
     report = AnalyzeReport()
     findings: list[Finding] = []
+    people = population_columns(store, since_ns, until_ns)
+    population = Population(sum(site.internal_mask(people["clients"])), people["clients_of"])
     for bucket in range(N_BUCKETS):
         if store.lake.files("event", since_ns=since_ns, until_ns=until_ns, buckets=[bucket]):
             series = Series(**series_columns(store, bucket, since_ns, until_ns))
             report.channels += len(series)
             report.events += len(series.ts_ns)
-            findings += score_beacons(series, site)
+            findings += score_beacons(series, site, population)
     flows = FlowTable(**flow_columns(store, since_ns, until_ns))
     found, report.notes = find_bypass(flows, site, learn_proxies(flows, site))
     findings = sorted([*findings, *found], key=by_score)
@@ -144,9 +147,9 @@ def _replay_one(store: Store, path: str, progress: Callable[[Progress], None] | 
     """Read one file or standard input, unless the store has it."""
     report = SourceReport("-" if path == STDIN else Path(path).name)
     try:
-        # a stream's content is known only at its end: until then it goes by a name of its own
-        digest = f"stream{secrets.token_hex(13)}" if path == STDIN else content_hash(path)
         with open_capture(path) as reader:
+            # a stream's content is known only at its end: until then it goes by a name of its own
+            digest = f"stream{secrets.token_hex(13)}" if path == STDIN else reader.content_hash
             if not _read(store, reader, digest, report, progress):
                 return report
             if path == STDIN and not store.rename_source(digest, reader.content_hash):
@@ -161,7 +164,7 @@ def _replay_ring(store: Store, paths: list[str], progress: Callable[[Progress], 
     reader = RotatedReader(paths)
     report = SourceReport(reader.source)
     try:
-        _read(store, reader, content_hash(*paths), report, progress)
+        _read(store, reader, reader.content_hash, report, progress)
     except InputError as error:
         report.error = str(error)
     return report

@@ -7,12 +7,12 @@ In: rows of one buffer and the text pool their numbers refer to. Out: columns by
 import numpy as np
 from numpy.typing import NDArray
 
-from sensor.constants import TUNNEL_NAMES
+from sensor.constants import APP_NAMES, TUNNEL_NAMES
 from sensor.flows.pool import Pool
 from sensor.flows.rows import CONN_STATES, END_NAMES, KIND_NAMES, SOURCE_NAMES
 from sensor.jit import kernel
 from sensor.protocols.community_id import TEXT_BYTES, community_ids
-from sensor.protocols.codes import APP_NAMES, qtype_name, rcode_name
+from sensor.protocols.dns_codes import qtype_name, rcode_name
 from sensor.store.columnar import Column, bools, coded, floats, ints, text
 
 UID_BYTES = 18
@@ -116,8 +116,8 @@ class Columns:
             *(ints(f, rows[f]) for f in ("orig_pkts", "resp_pkts", "orig_bytes", "resp_bytes")),
             *(ints(f, rows[f]) for f in ("orig_ip_bytes", "resp_ip_bytes")),
             _named("end_reason", rows["end_reason"], END_NAMES),
-            _named("tunnel", rows["tunnel"], TUNNEL_NAMES),
             self._constant("source", self._source, n),
+            _named("tunnel", rows["tunnel"], TUNNEL_NAMES),
         ]
 
     def events(self, rows: NDArray[np.void], pool: Pool) -> list[Column]:

@@ -4,7 +4,8 @@ Context labels and may lower; it never raises a score and never drops a channel 
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,12 +61,25 @@ def outside_mask(series: Series, site: Site) -> NDArray[np.bool_]:
     return mask
 
 
-def contacts(clients: Sequence[str], destinations: Sequence[str]) -> NDArray[np.int64]:
-    """For each channel, how many different clients have a channel to the same destination, int64[n]."""
+@dataclass(frozen=True, slots=True)
+class Population:
+    """How many hosts there are and how many of them go where: what one channel is compared with.
+
+    n_hosts : internal clients seen
+    clients_of : for each destination, its different clients
+    """
+
+    n_hosts: int
+    clients_of: Mapping[str, int]
+
+
+def population_of(series: Series, site: Site) -> Population:
+    """The population of a series alone; where channels are scored in parts, count over all parts instead."""
     clients_of: defaultdict[str, set[str]] = defaultdict(set)
-    for client, destination in zip(clients, destinations, strict=True):
+    for client, destination in zip(series.orig_ip, series.dest, strict=True):
         clients_of[destination].add(client)
-    return np.array([len(clients_of[destination]) for destination in destinations], np.int64)
+    n_hosts = sum(site.is_internal(address) for address in set(series.orig_ip))
+    return Population(n_hosts, {destination: len(clients) for destination, clients in clients_of.items()})
 
 
 def techniques(series: Series, i: int, n_answered: int) -> list[str]:

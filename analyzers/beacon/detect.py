@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzers.beacon.context import contacts, infrastructure_label, outside_mask, techniques
+from analyzers.beacon.context import Population, infrastructure_label, outside_mask, population_of, techniques
 from analyzers.beacon.groups import merge_groups, same_address_groups
 from analyzers.beacon.measure import measure_channels
 from analyzers.beacon.reasons import explain, explain_answers, explain_contacts, jitter_frac
@@ -19,20 +19,23 @@ would be told, about as good is good enough: they are one behaviour."""
 MAX_NAMES_TOLD = 5
 
 
-def score_beacons(series: Series, site: Site) -> list[Finding]:
+def score_beacons(series: Series, site: Site, population: Population | None = None) -> list[Finding]:
     """Findings for the channels that look like a beacon to the outside, the highest score first.
 
     Every channel with at least REPORT_FROM is in it, at most once: alone, or in a group of names on one address.
     The same series gives the same list; the order of its channels does not matter.
 
+    population : of the whole network, when `series` is only a part of it; None: of the series
+
     Raises: ValueError when the series contradicts itself (see Series.check)
     """
-    scored = _Scored(series, site)
+    population = population or population_of(series, site)
+    scored = _Scored(series, site, population)
     replaced: set[int] = set()
     findings = []
     groups = same_address_groups(series)
     if groups:
-        merged = _Scored(merge_groups(series, groups), site, n_hosts=scored.n_hosts)
+        merged = _Scored(merge_groups(series, groups), site, population)
         for g, group in enumerate(groups):
             members = np.nan_to_num(scored.score[group])
             gain = -GROUP_GAIN if (members >= REPORT_FROM).sum() > 1 else GROUP_GAIN
@@ -46,12 +49,12 @@ def score_beacons(series: Series, site: Site) -> list[Finding]:
 class _Scored:
     """A series with its statistics and scores; NaN where a channel is not judged."""
 
-    def __init__(self, series: Series, site: Site, n_hosts: int | None = None) -> None:
+    def __init__(self, series: Series, site: Site, population: Population) -> None:
         self.series = series
         self.site = site
         self.stats = measure_channels(series)
-        self.n_hosts = n_hosts if n_hosts is not None else _count_hosts(series, site)
-        self.n_contacting = contacts(series.orig_ip, series.dest)
+        self.n_hosts = population.n_hosts
+        self.n_contacting = np.array([population.clients_of.get(dest, 1) for dest in series.dest], np.int64)
         self.cost = common_cost(self.n_contacting, self.n_hosts)
         score = np.maximum(score_channels(self.stats) - self.cost, 0.0)
         self.score: NDArray[np.float64] = np.where(outside_mask(series, site), score, np.nan)
@@ -97,10 +100,6 @@ class _Scored:
         if not self.site.is_internal(series.orig_ip[i]):
             sentences.append(f"{series.orig_ip[i]} is not in the internal networks: name them if it is one of yours")
         return sentences
-
-
-def _count_hosts(series: Series, site: Site) -> int:
-    return sum(site.is_internal(address) for address in set(series.orig_ip))
 
 
 def _names(series: Series, group: list[int]) -> str:

@@ -206,6 +206,7 @@ def parse_interface(block: bytes, big_endian: bool) -> Interface:
 def to_ns(units, kind, factor, limit, offset_ns):
     """(int64 ns, 1 if it had to be clamped) of a uint64 count of units; exact, rounded down.
 
+    Past int64 it is the largest int64, also where a negative offset would bring it back.
     The binary clock splits the fraction into 32-bit halves, so that its product with 10**9 never passes 64 bits.
     """
     low32 = np.uint64(0xFFFFFFFF)

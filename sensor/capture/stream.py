@@ -5,7 +5,6 @@ whatever a compressed file expands to. Never interprets what it delivers.
 """
 
 import fcntl
-import hashlib
 import os
 import select
 import stat
@@ -14,6 +13,8 @@ import zlib
 from collections.abc import Callable
 from io import FileIO
 from typing import Any, Protocol
+
+import xxhash
 
 from sensor.errors import InputError, UsageError
 
@@ -48,7 +49,7 @@ class ByteSource(Protocol):
         """Fill the front of view; return how many bytes, 0 at the end. A stream may give less than there is room."""
         ...
 
-    def sha256(self) -> str | None:
+    def content_hash(self) -> str | None:
         """Digest of the stored bytes read so far; None for a file, which can be read again for it."""
         ...
 
@@ -80,7 +81,7 @@ class RawSource:
         self.bytes_total: int | None = None
         self._head = b""
         self._is_stream = True
-        self._hash = hashlib.sha256()
+        self._hash = xxhash.xxh3_128()
         if path == STDIN:
             if os.isatty(0):
                 raise UsageError("'-' reads a capture from standard input, which is a terminal; pipe one in")
@@ -117,7 +118,7 @@ class RawSource:
             n += got
         return n
 
-    def sha256(self) -> str | None:
+    def content_hash(self) -> str | None:
         """See ByteSource."""
         return self._hash.hexdigest() if self._is_stream else None
 
@@ -196,9 +197,9 @@ class DecompressedSource:
     def bytes_total(self) -> int | None:
         return self._raw.bytes_total
 
-    def sha256(self) -> str | None:
+    def content_hash(self) -> str | None:
         """See ByteSource."""
-        return self._raw.sha256()
+        return self._raw.content_hash()
 
     def close(self) -> None:
         self._raw.close()

@@ -41,6 +41,8 @@ class Kind:
 
 def text_of(value: Any) -> str:
     """A value as one cell: nothing for None, true/false, lists joined by '; '."""
+    if isinstance(value, str):
+        return value
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -35,7 +35,10 @@ def json_value(value: Any) -> bytes:
     Characters that a terminal would act on or hide stand as \uXXXX, which a JSON reader turns back into them: the
     data is unchanged. A lone surrogate has no UTF-8 form and is given as visible text.
     """
-    text = _ENCODER.encode(_speakable(value)).decode()
+    try:
+        text = _ENCODER.encode(value).decode()
+    except UnicodeEncodeError:
+        text = _ENCODER.encode(_speakable(value)).decode()
     if text.isascii() and "\x7f" not in text:
         return text.encode()
     return "".join(char if char.isprintable() else _json_escape(char) for char in text).encode()

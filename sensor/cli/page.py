@@ -15,7 +15,7 @@ from sensor.cli.columns import Row, text_of
 from sensor.cli.human import human_bytes, human_duration, plural
 from sensor.cli.times import NS, short_time
 
-MAX_WIDTH = 100
+MIN_WIDTH, MAX_WIDTH = 60, 100
 MAX_ADDRESSES = 10
 MAX_FLOWS = 8
 MAX_REASON_CHARS = 1000
@@ -34,10 +34,10 @@ def finding_page(finding: Row, flows: Sequence[Row], events: Sequence[Row], widt
     """The page of a finding, as lines.
 
     flows, events : the evidence kept for it, in time order
-    width : characters of a line, at least 40
+    width : characters of a line, taken into MIN_WIDTH to MAX_WIDTH
     store : what --store has to be in the commands shown, empty where none is needed
     """
-    width = max(40, min(width, MAX_WIDTH))
+    width = max(MIN_WIDTH, min(width, MAX_WIDTH))
     sections = [
         ("", _head(finding, width)),
         ("Why", _reasons(finding, width)),
@@ -63,7 +63,7 @@ def _text(value: object, limit: int = MAX_NAME_CHARS) -> str:
 def _head(finding: Row, width: int) -> Iterator[str]:
     service = f"{_text(finding['resp_port'])}/{_text(finding['proto'])}"
     title = f"Finding {finding['id']}: {_text(finding['analyzer'])}, {_text(finding['severity'])}"
-    yield f"{title} (score {finding['score']:.2f}, {_text(finding['state'])})"
+    yield from textwrap.wrap(f"{title} (score {finding['score']:.2f}, {_text(finding['state'])})", width)
     yield from textwrap.wrap(f"{_text(finding['orig_ip'])} -> {_text(finding['dest'])} {service}", width)
     if what := _WHAT.get(finding["analyzer"]):
         yield from textwrap.wrap(what, width)
@@ -113,7 +113,7 @@ def _timeline(finding: Row, events: Sequence[Row], width: int) -> Iterator[str]:
     start, end = short_time(times[0]), short_time(times[-1])
     yield f" {start}{'':{max(2, n_slots - len(start) - len(end))}}{end}"
     slot = human_duration(max(times[-1] - times[0], 1) / NS / n_slots)
-    kept = f"; the newest {len(times):,} of {finding['events']:,}" if len(times) < finding["events"] else ""
+    kept = f"; of {finding['events']:,}, these are kept" if len(times) < finding["events"] else ""
     yield f" {plural(len(times), 'event')}, {slot} a mark, {max(counts):,} at most{kept}"
 
 
@@ -153,6 +153,11 @@ def _advice(finding: Row, width: int) -> Iterator[str]:
 
 
 def _commands(finding: Row, store: str) -> Iterator[str]:
+    """Command lines for the shell. One that would have to be shown escaped could not be copied, and is left out."""
+    return (line for line in _command_lines(finding, store) if clean(line) == line)
+
+
+def _command_lines(finding: Row, store: str) -> Iterator[str]:
     command = f"kagami --store {shlex.quote(store)}" if store else "kagami"
     since = f"--since {datetime.fromtimestamp(finding['first_ts'] // NS, UTC):%Y-%m-%d}"
     host = f"--host {shlex.quote(finding['orig_ip'])}"

@@ -28,7 +28,8 @@ def announce_compiling(session: Session) -> None:
     """Say that the first run takes long. Before `sensor.run` is imported, because importing it compiles."""
     from sensor.jit import first_run
 
-    if first_run():
+    if not session.has_said_compiling and first_run():
+        session.has_said_compiling = True
         session.say("compiling kernels (first run, up to 30 s)")
 
 

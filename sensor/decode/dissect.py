@@ -42,7 +42,7 @@ def dissect(
     that holds nothing decodable leaves the row that its outer header gave.
     """
     status, layer, ethertype, pos = enter_link(frames, link, start, end)
-    n_tags, inner_vlan = (1 if vlan != 0 else 0), 0
+    n_tags, inner_vlan = (1 if vlan != 0 else 0), np.int64(0)  # a bare 0 is a type of its own: another compile
     tunnel, depth = c.TUNNEL_NONE, 0
     last = row - 1  # the last row that stands
     replaces = False

@@ -66,7 +66,7 @@ def decode_frames(
     status_counts, tunnel_counts : rows by STATUS_* and TUNNEL_*, added to
     link_counts : int64[65536], frames by link type, added to
     """
-    n_rows = 0
+    n_rows = np.int64(0)
     n_short = 0
     for i in range(start.shape[0]):
         first, last = start[i], end[i]

@@ -87,7 +87,7 @@ def decode_ipv6(
     if end - pos < 40:
         return c.STATUS_TRUNCATED_IP, 0, pos, wire_end, c.FRAGMENT_NONE, 0, 0
     total, proto = be16(frames, pos + 4) + 40, byte_at(frames, pos + 6)
-    if total == 40 and wire_end - pos - 40 > _MAX_PADDING:
+    if total == 40 and proto != _NO_NEXT and wire_end - pos - 40 > _MAX_PADDING:
         total = wire_end - pos
     packets["src_hi"][row] = be64(frames, pos + 8)
     packets["src_lo"][row] = be64(frames, pos + 16)

@@ -8,13 +8,12 @@ from collections import namedtuple
 
 import numpy as np
 
-from sensor.constants import PROTO_TCP
+from sensor.constants import APP_DNS, PROTO_TCP
 from sensor.flows.hashing import hash_words
 from sensor.flows.names import remember
 from sensor.flows.out import N_DNS, bucket_of
 from sensor.flows.pool import intern
 from sensor.jit import packet_kernel as kernel
-from sensor.protocols.codes import APP_DNS
 from sensor.protocols.dns import (
     MIN_TTL_S,
     N_ADDRESSES,

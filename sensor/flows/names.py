@@ -15,7 +15,7 @@ from sensor.flows.rows import KIND_REQUEST, SOURCE_HTTP, SOURCE_PROXY, SOURCE_SN
 from sensor.jit import packet_kernel as kernel
 from sensor.protocols import http
 from sensor.protocols.apps import identify
-from sensor.protocols.codes import APP_HTTP, APP_TLS
+from sensor.constants import APP_HTTP, APP_TLS
 from sensor.protocols.tls import HELLO_SNI, find_sni
 
 LOOKS = 4  # payload packets of a side that are searched before a flow stays nameless

@@ -6,8 +6,8 @@ Sources: RFC 4120 (kerberos), RFC 4511 (ldap), RFC 1157, 3416 and 3412 (snmp), X
 import numpy as np
 from numba import types
 
+from sensor.constants import APP_KERBEROS, APP_LDAP, APP_NONE, APP_SNMP
 from sensor.jit import kernel
-from sensor.protocols.codes import APP_KERBEROS, APP_LDAP, APP_NONE, APP_SNMP
 from sensor.protocols.reads import FRAMES, be16, be32
 
 _INT = types.int64

@@ -7,11 +7,7 @@ Sources: MS-RDPBCGR, MS-SMB2, MS-TDS, C706 (dcerpc), RFC 1928 (socks), 1002 (net
 import numpy as np
 from numba import types
 
-from sensor.jit import kernel
-from sensor.protocols.app_ber import match_ber_sequence, match_kerberos
-from sensor.protocols.app_text import match_banner
-from sensor.protocols.app_udp import match_stun
-from sensor.protocols.codes import (
+from sensor.constants import (
     APP_BGP,
     APP_DCERPC,
     APP_DNS,
@@ -26,6 +22,10 @@ from sensor.protocols.codes import (
     APP_SOCKS,
     APP_TELNET,
 )
+from sensor.jit import kernel
+from sensor.protocols.app_ber import match_ber_sequence, match_kerberos
+from sensor.protocols.app_text import match_banner
+from sensor.protocols.app_udp import match_stun
 from sensor.protocols.dns import is_message
 from sensor.protocols.reads import FRAMES, be16, be32
 
@@ -70,7 +70,7 @@ def _match_length_prefixed(frames, pos, end, is_orig):
 
 @kernel(_CODE_SIDE_PORT)
 def match_tcp(frames, pos, end, is_orig, resp_port):
-    """Binary protocols over TCP, chosen by the first byte. At least four bytes are there."""
+    """Binary protocols over TCP, chosen by the first byte. At least three bytes are there."""
     n_bytes = end - pos
     first = frames[pos]
     if first == 0x00:

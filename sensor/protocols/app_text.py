@@ -8,9 +8,8 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from sensor.constants import PROTO_TCP, PROTO_UDP
+from sensor.constants import APP_FTP, APP_HTTP, APP_NAMES, APP_NONE, APP_RTSP, APP_SIP, APP_SMTP, PROTO_TCP, PROTO_UDP
 from sensor.jit import kernel
-from sensor.protocols.codes import APP_FTP, APP_HTTP, APP_NAMES, APP_NONE, APP_RTSP, APP_SIP, APP_SMTP
 from sensor.protocols.http import method_bytes, version_digit, web_scheme_bytes
 from sensor.protocols.reads import FRAMES, be32
 
@@ -28,7 +27,7 @@ _BEGINNINGS: tuple[tuple[bytes, str, int, int, int], ...] = (
     (b"USER ", "ftp", _ORIG, PROTO_TCP, 21),
     (b"* OK ", "imap", _RESP, PROTO_TCP, 0),
     (b"* PREAUTH ", "imap", _RESP, PROTO_TCP, 0),
-    (b"+OK", "pop3", _RESP, PROTO_TCP, 0),
+    (b"+OK ", "pop3", _RESP, PROTO_TCP, 0),
     (b"USER ", "pop3", _ORIG, PROTO_TCP, 110),
     (b"CAPA\r\n", "pop3", _ORIG, PROTO_TCP, 110),
     (b"STLS\r\n", "pop3", _ORIG, PROTO_TCP, 0),

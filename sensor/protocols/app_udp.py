@@ -7,9 +7,7 @@ Sources: RFC 9000 and 9369 (quic), 8489 (stun), 9147 (dtls), 5905 (ntp), 7296 (i
 import numpy as np
 from numba import types
 
-from sensor.jit import kernel
-from sensor.protocols.app_ber import match_ber_sequence, match_kerberos
-from sensor.protocols.codes import (
+from sensor.constants import (
     APP_DHCP,
     APP_DHCPV6,
     APP_DNS,
@@ -23,14 +21,14 @@ from sensor.protocols.codes import (
     APP_OPENVPN,
     APP_QUIC,
     APP_RADIUS,
-    APP_SSDP,
     APP_STUN,
     APP_SYSLOG,
     APP_TFTP,
     APP_WIREGUARD,
 )
+from sensor.jit import kernel
+from sensor.protocols.app_ber import match_ber_sequence, match_kerberos
 from sensor.protocols.dns import is_message
-from sensor.protocols.http import version_digit
 from sensor.protocols.reads import FRAMES, be16, be32
 
 _STUN_COOKIE = 0x2112A442
@@ -124,14 +122,12 @@ def _match_udp_port(frames, pos, end, resp_port):
         # the mode is "octet" or "netascii"
         is_mode = at + 3 < end and (be16(frames, at + 1) | 0x2020) in (0x6F63, 0x6E65)
         return APP_TFTP if is_mode and at > pos + 2 else APP_NONE
-    if resp_port == 1900 and version_digit(frames, pos, end) >= 0:
-        return APP_SSDP
     return APP_NONE
 
 
 @kernel(_CODE_SIDE_PORT)
 def match_udp(frames, pos, end, is_orig, resp_port):
-    """Protocols over UDP. At least four bytes are there."""
+    """Protocols over UDP. At least three bytes are there."""
     n_bytes = end - pos
     first = frames[pos]
     code = _match_udp_port(frames, pos, end, resp_port)

@@ -6,12 +6,12 @@ What is not certain is 0: no name is better than a wrong one. Nothing here reads
 import numpy as np
 from numba import types
 
-from sensor.constants import PROTO_TCP, PROTO_UDP
+from sensor.constants import APP_HTTP, APP_NAMES, APP_NONE, APP_SSDP, APP_TLS, PROTO_TCP, PROTO_UDP
 from sensor.jit import kernel
 from sensor.protocols.app_tcp import match_tcp
 from sensor.protocols.app_text import match_beginning, match_request
 from sensor.protocols.app_udp import match_udp
-from sensor.protocols.codes import APP_NAMES, APP_NONE, APP_TLS
+from sensor.protocols.http import version_digit
 from sensor.protocols.reads import FRAMES
 from sensor.protocols.tls import NOT_TLS, find_sni
 
@@ -30,7 +30,7 @@ def identify(frames, pos, end, is_orig, proto, resp_port):
 
     Returns an index into `APP_NAMES`, 0 when nothing is certain.
     """
-    if pos < 0 or end > frames.shape[0] or end - pos < 4:
+    if pos < 0 or end > frames.shape[0] or end - pos < 3:
         return APP_NONE
     if proto not in (PROTO_TCP, PROTO_UDP):
         return APP_NONE
@@ -39,6 +39,8 @@ def identify(frames, pos, end, is_orig, proto, resp_port):
     code = match_beginning(frames, pos, end, is_orig, np.int64(proto), resp_port)
     if code == APP_NONE and 0x41 <= frames[pos] <= 0x5A:
         code = match_request(frames, pos, end)
+        if code == APP_HTTP and proto == PROTO_UDP:  # HTTP over UDP is how UPnP devices answer a search
+            code = np.int64(APP_SSDP if version_digit(frames, pos, end) >= 0 else APP_NONE)
     if code == APP_NONE:
         if proto == PROTO_TCP:
             code = match_tcp(frames, pos, end, is_orig, resp_port)

@@ -165,10 +165,12 @@ def community_ids(src_hi, src_lo, dst_hi, dst_lo, sport, dport, proto, out):
     sport, dport : uint16[n], ports; for ICMP and ICMPv6 type and code, or type and answering type. A type that
         nothing answers is one-way: its ends are not put in order. Ignored for protocols without ports.
     proto : uint8[n], IP protocol number
-    out : uint8[n, 30], filled with ASCII
+    out : uint8[n, 30], filled with ASCII; left alone when it is too small or the columns differ in length
     """
-    n_rows = min(src_hi.shape[0], out.shape[0])
-    if out.shape[1] < TEXT_BYTES:
+    n_rows = src_hi.shape[0]
+    is_table = src_lo.shape[0] == n_rows and dst_hi.shape[0] == n_rows and dst_lo.shape[0] == n_rows
+    is_table = is_table and sport.shape[0] == n_rows and dport.shape[0] == n_rows and proto.shape[0] == n_rows
+    if not is_table or out.shape[0] < n_rows or out.shape[1] < TEXT_BYTES:
         return
     words = np.zeros(80 * LANES, np.uint32)
     state = np.empty(85 * LANES, np.uint32)

@@ -13,7 +13,7 @@ from numba import types
 from numpy.typing import NDArray
 
 from sensor.jit import kernel
-from sensor.protocols.codes import qtype_name, rcode_name
+from sensor.protocols.dns_codes import qtype_name, rcode_name
 from sensor.protocols.reads import FRAMES, be16, be32, be64
 from sensor.protocols.text import put_decimal, put_ip
 

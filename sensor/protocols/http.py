@@ -263,7 +263,7 @@ def parse_request(frames, pos, end, spans):
         return RESPONSE
     limit = min(end, pos + HEAD_BYTES_MAX)
     space = pos + 1
-    while space < limit and space - pos <= METHOD_BYTES_MAX:
+    while space < limit and space - pos < METHOD_BYTES_MAX:
         letter = frames[space]
         if (letter < 0x41 or letter > 0x5A) and letter not in (0x2D, 0x5F):  # "-", "_"
             break

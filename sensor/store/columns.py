@@ -84,6 +84,7 @@ DNS = (
     Field("rcode", "text", "", "Result: NOERROR, NXDOMAIN, ...; empty when unanswered."),
     Field("answers", "text", "", "Answers, joined by commas; empty when there were none."),
     Field("ttl", "int64", "s", "Smallest time to live of the answers, -1 when there were none."),
+    Field("source", "text", "", "Name of the capture file, or the interface."),
 )
 
 FINDING = (

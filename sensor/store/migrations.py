@@ -74,6 +74,7 @@ _DNS_QUERY = {
     "rcode": str,
     "answers": str,
     "ttl": int,
+    "source": str,
 }
 _FINDING = {
     "id": int,
@@ -119,7 +120,7 @@ def results(db: Database) -> None:
     db.table("meta").create({"key": str, "value": str}, pk="key")
     db.table("source").create(
         {
-            "sha256": str,
+            "content_hash": str,
             "name": str,
             "path": str,
             "link_types": str,
@@ -134,15 +135,15 @@ def results(db: Database) -> None:
             "dns": int,
             "kagami_version": str,
         },
-        pk="sha256",
+        pk="content_hash",
         not_null={"name", "state"},
     )
     db.table("counter").create(
         {"source": str, "kind": str, "name": str, "value": int},
         pk=("source", "kind", "name"),
-        foreign_keys=[("source", "source", "sha256")],
+        foreign_keys=[("source", "source", "content_hash")],
     )
-    db.table("finding").create(_FINDING, pk="id", not_null=set(_FINDING) - {"id"})
+    db.table("finding").create(_FINDING, pk="id", not_null=set(_FINDING) - {"id", "interval_s", "jitter_frac"})
     db.table("finding").create_index(["analyzer", "orig_ip", "dest", "resp_port", "proto"], unique=True)
     db.table("finding").create_index(["score"])
     db.table("flow").create(_FLOW)

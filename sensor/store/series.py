@@ -6,56 +6,19 @@ channels, which are few, become Python objects. This module never judges.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sensor.errors import StoreError
 from sensor.store.lake import DEFAULT_MEMORY_LIMIT
 from sensor.store.store import Store
 
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """Events grouped by channel. Channel c has the events off[c] to off[c + 1], ascending in time.
-
-    Channels are sorted by their names, so the same events always give the same series.
-
-    off : int64[n_channels + 1], from 0 to n_events
-    ts_ns : int64[n_events], nanoseconds since 1970 UTC
-    orig_bytes, resp_bytes : int64[n_events], bytes
-    answered : bool[n_events]
-    duration_s : float64[n_events], seconds
-    orig_ip, dest, resp_port, proto, via_proxy : n_channels each, the channel
-    dest_ips : n_channels, the addresses contacted, sorted
-    name_source, kind : n_channels, of the channel's first event
-    """
-
-    off: NDArray[np.int64]
-    ts_ns: NDArray[np.int64]
-    orig_bytes: NDArray[np.int64]
-    resp_bytes: NDArray[np.int64]
-    answered: NDArray[np.bool_]
-    duration_s: NDArray[np.float64]
-    orig_ip: list[str]
-    dest: list[str]
-    resp_port: list[int]
-    proto: list[str]
-    via_proxy: list[str]
-    dest_ips: list[list[str]]
-    name_source: list[str]
-    kind: list[str]
-
-    def __len__(self) -> int:
-        return len(self.orig_ip)
-
-
 _CHANNELS = """
 CREATE TEMP TABLE channel AS
 SELECT *, (row_number() OVER (ORDER BY orig_ip, dest, resp_port, proto, via_proxy) - 1)::INTEGER AS number FROM (
     SELECT orig_ip, dest, resp_port, proto, via_proxy, count(*) AS n, list_sort(list(DISTINCT resp_ip)) AS dest_ips,
-        min_by(name_source, ts) AS name_source, min_by(kind, ts) AS kind
+        min_by(name_source, ts) AS name_source, mode(kind) AS kind
     FROM {events} WHERE {span} GROUP BY orig_ip, dest, resp_port, proto, via_proxy
 )
 """
@@ -66,8 +29,13 @@ FROM {events} JOIN channel USING (orig_ip, dest, resp_port, proto, via_proxy) WH
 ORDER BY number, ts, orig_bytes, resp_bytes, duration_s
 """
 
+_FLOW_COLUMNS = (
+    *("orig_ip", "resp_ip", "resp_port", "proto", "name", "app", "conn_state", "orig_pkts", "resp_pkts", "orig_bytes"),
+    *("resp_bytes", "first_ts", "last_ts", "via_proxy", "uid"),
+)
 
-def series(
+
+def series_columns(
     store: Store,
     bucket: int,
     since_ns: int | None = None,
@@ -75,8 +43,11 @@ def series(
     *,
     threads: int = 1,
     memory_limit: str = DEFAULT_MEMORY_LIMIT,
-) -> Series:
-    """The events of one client bucket in a time span.
+) -> dict[str, Any]:
+    """The events of one client bucket in a time span, by the names that analyzers.series.Series gives them.
+
+    Channel c has the events off[c] to off[c + 1], ascending in time; channels are sorted by their names, so the same
+    events always give the same series.
 
     bucket : 0 to columns.N_BUCKETS - 1
     since_ns, until_ns : nanoseconds; events from `since` on and before `until`
@@ -86,11 +57,7 @@ def series(
     import duckdb
 
     events, values = store.lake.relation("event", since_ns=since_ns, until_ns=until_ns, buckets=[bucket])
-    span = "true"
-    for condition, value in (("ts >= ?", since_ns), ("ts < ?", until_ns)):
-        if value is not None:
-            span += f" AND {condition}"
-            values.append(value)
+    span = _span(since_ns, until_ns, values)
     try:
         with store.lake.connect(threads=threads, memory_limit=memory_limit) as lake:
             lake.execute(_CHANNELS.format(events=events, span=span), values)
@@ -104,20 +71,53 @@ def series(
     counts, *names = zip(*channels, strict=True) if channels else [()] * 9
     off = np.zeros(len(channels) + 1, np.int64)
     np.cumsum(counts, out=off[1:])
-    orig_ip, dest, resp_port, proto, via_proxy, dest_ips, name_source, kind = (list(column) for column in names)
-    return Series(
-        off=off,
-        ts_ns=columns["ts"],
-        orig_bytes=columns["orig_bytes"],
-        resp_bytes=columns["resp_bytes"],
-        answered=columns["answered"],
-        duration_s=columns["duration_s"],
-        orig_ip=orig_ip,
-        dest=dest,
-        resp_port=resp_port,
-        proto=proto,
-        via_proxy=via_proxy,
-        dest_ips=dest_ips,
-        name_source=name_source,
-        kind=kind,
+    columns |= zip(
+        ("orig_ip", "dest", "resp_port", "proto", "via_proxy", "dest_ips", "name_source", "kind"), names, strict=True
     )
+    columns["ts_ns"] = columns.pop("ts")
+    del columns["number"]
+    return {"off": off, **columns}
+
+
+def population_columns(store: Store, since_ns: int | None = None, until_ns: int | None = None) -> dict[str, Any]:
+    """How many different clients each destination has in a time span, over all buckets, and who the clients are."""
+    import duckdb
+
+    events, values = store.lake.relation("event", since_ns=since_ns, until_ns=until_ns)
+    try:
+        with store.lake.connect() as lake:
+            pairs = f"(SELECT DISTINCT orig_ip, dest FROM {events} WHERE {_span(since_ns, until_ns, values)})"
+            lake.execute(f"CREATE TEMP TABLE pair AS SELECT * FROM {pairs}", values)
+            clients = [row[0] for row in lake.execute("SELECT DISTINCT orig_ip FROM pair").fetchall()]
+            counts = dict(lake.execute("SELECT dest, count(*) FROM pair GROUP BY dest HAVING count(*) > 1").fetchall())
+    except duckdb.Error as error:
+        raise StoreError(f"cannot read the events: {error}") from error
+    return {"clients": clients, "clients_of": counts}
+
+
+def flow_columns(store: Store, since_ns: int | None = None, until_ns: int | None = None) -> dict[str, Any]:
+    """The flows of a time span as columns, by the names that analyzers.flow_table.FlowTable gives them."""
+    import duckdb
+
+    flows, values = store.lake.relation("flow", since_ns=since_ns, until_ns=until_ns)
+    span = "true"
+    for condition, value in (("last_ts >= ?", since_ns), ("first_ts < ?", until_ns)):
+        if value is not None:
+            span += f" AND {condition}"
+            values.append(value)
+    names = ", ".join(_FLOW_COLUMNS)
+    try:
+        with store.lake.connect() as lake:
+            return dict(lake.execute(f"SELECT {names} FROM {flows} WHERE {span}", values).fetchnumpy())
+    except duckdb.Error as error:
+        raise StoreError(f"cannot read the flows: {error}") from error
+
+
+def _span(since_ns: int | None, until_ns: int | None, values: list[object]) -> str:
+    """SQL for a span of event times; its parameters are added to `values`."""
+    span = "true"
+    for condition, value in (("ts >= ?", since_ns), ("ts < ?", until_ns)):
+        if value is not None:
+            span += f" AND {condition}"
+            values.append(value)
+    return span

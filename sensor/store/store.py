@@ -1,9 +1,9 @@
 """The store: one directory with the lake, the results database and the writer's lock.
 
     with Store.open(Path("kagami-store"), write=True) as store:
-        if not store.begin_source(sha256, "office.pcap"):
-            store.lake.append("flow", store.segment_name(sha256, 0), columns, bucket)
-            store.finish_source(sha256, state="complete", ...)
+        if not store.begin_source(content_hash, "office.pcap"):
+            store.lake.append("flow", store.segment_name(content_hash, 0), columns, bucket)
+            store.finish_source(content_hash, state="complete", ...)
 
 This module never decodes, never judges, and never prints.
 """
@@ -112,36 +112,36 @@ class Store:
     # --- sources ---
 
     @staticmethod
-    def segment_name(sha256: str, number: int) -> str:
+    def segment_name(content_hash: str, number: int) -> str:
         """Name of a source's n-th segment: the same at every replay, so a repeated one replaces it."""
-        return f"{_prefix(sha256)}{number:06d}"
+        return f"{_prefix(content_hash)}{number:06d}"
 
-    def begin_source(self, sha256: str, name: str, *, path: str = "", kagami_version: str = "") -> bool:
+    def begin_source(self, content_hash: str, name: str, *, path: str = "", kagami_version: str = "") -> bool:
         """Announce a source; whatever an interrupted replay of it left behind is removed first.
 
-        sha256 : hexadecimal digest of the content; for a live capture, of what identifies the run
+        content_hash : hexadecimal digest of the content; for a live capture, of what identifies the run
         name : file name or interface, as rows carry it
         Returns: True when it was already read to its end (or to its damage): then there is nothing to do.
         """
-        row = self.db.execute("SELECT state FROM source WHERE sha256 = ?", (sha256,)).fetchone()
+        row = self.db.execute("SELECT state FROM source WHERE content_hash = ?", (content_hash,)).fetchone()
         if row is not None and row[0] in (SOURCE_COMPLETE, SOURCE_DAMAGED):
             return True
         if row is not None:
-            self.lake.remove_segments(_prefix(sha256))
+            self.lake.remove_segments(_prefix(content_hash))
         with self.transaction():
-            self.db.execute("DELETE FROM counter WHERE source = ?", (sha256,))
+            self.db.execute("DELETE FROM counter WHERE source = ?", (content_hash,))
             self.db.execute(
-                """INSERT INTO source (sha256, name, path, link_types, packets, bytes, state, error, flows, events, dns,
+                """INSERT INTO source (content_hash, name, path, link_types, packets, bytes, state, error, flows, events, dns,
                 kagami_version) VALUES (?, ?, ?, '[]', 0, 0, ?, '', 0, 0, 0, ?)
-                ON CONFLICT (sha256) DO UPDATE SET name = excluded.name, path = excluded.path, state = excluded.state,
+                ON CONFLICT (content_hash) DO UPDATE SET name = excluded.name, path = excluded.path, state = excluded.state,
                 error = '', kagami_version = excluded.kagami_version""",
-                (sha256, name, path, SOURCE_RUNNING, kagami_version),
+                (content_hash, name, path, SOURCE_RUNNING, kagami_version),
             )
         return False
 
     def finish_source(
         self,
-        sha256: str,
+        content_hash: str,
         *,
         state: str,
         packets: int,
@@ -166,16 +166,39 @@ class Store:
         with self.transaction():
             self.db.execute(
                 """UPDATE source SET state = ?, packets = ?, bytes = ?, first_ts = ?, last_ts = ?, link_types = ?,
-                error = ?, flows = ?, events = ?, dns = ? WHERE sha256 = ?""",
+                error = ?, flows = ?, events = ?, dns = ? WHERE content_hash = ?""",
                 (
                     *(state, packets, n_bytes, first_ts, last_ts, json.dumps(list(link_types)), error),
-                    *(rows.get("flow", 0), rows.get("event", 0), rows.get("dns", 0), sha256),
+                    *(rows.get("flow", 0), rows.get("event", 0), rows.get("dns", 0), content_hash),
                 ),
             )
 
-    def save_counters(self, sha256: str, counters: Mapping[str, Mapping[str, int]]) -> None:
+    def source_span(self, content_hash: str) -> tuple[int | None, int | None]:
+        """Times of the first and last packet of a known source, ns."""
+        row = self.db.execute("SELECT first_ts, last_ts FROM source WHERE content_hash = ?", (content_hash,)).fetchone()
+        return (row[0], row[1])
+
+    def rename_source(self, content_hash: str, known: str) -> bool:
+        """Give a finished stream the hash of what it held, now that it is known.
+
+        Returns: False when that content was in the store already: then what the stream brought is removed again.
+        """
+        row = self.db.execute("SELECT state FROM source WHERE content_hash = ?", (known,)).fetchone()
+        if row is not None and row[0] in (SOURCE_COMPLETE, SOURCE_DAMAGED):
+            self.lake.remove_segments(_prefix(content_hash))
+            with self.transaction():
+                self.db.execute("DELETE FROM counter WHERE source = ?", (content_hash,))
+                self.db.execute("DELETE FROM source WHERE content_hash = ?", (content_hash,))
+            return False
+        with self.transaction():
+            self.db.execute("DELETE FROM source WHERE content_hash = ?", (known,))
+            self.db.execute("UPDATE source SET content_hash = ? WHERE content_hash = ?", (known, content_hash))
+            self.db.execute("UPDATE counter SET source = ? WHERE source = ?", (known, content_hash))
+        return True
+
+    def save_counters(self, content_hash: str, counters: Mapping[str, Mapping[str, int]]) -> None:
         """Keep what was counted while reading a source, by kind and name; replaces values under the same names."""
-        values = [(sha256, kind, name, value) for kind, names in counters.items() for name, value in names.items()]
+        values = [(content_hash, kind, name, value) for kind, names in counters.items() for name, value in names.items()]
         with self.transaction():
             self.db.executemany(
                 "INSERT INTO counter VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", values
@@ -263,8 +286,8 @@ class _Transaction:
             raise StoreError(f"cannot write to the store {self._path}: {error}") from error
 
 
-def _prefix(sha256: str) -> str:
-    return f"{sha256[:16]}-"
+def _prefix(content_hash: str) -> str:
+    return f"{content_hash[:16]}-"
 
 
 def _prepare_directory(path: Path) -> None:

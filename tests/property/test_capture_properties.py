@@ -112,7 +112,7 @@ class Pieces:
         self.bytes_read += len(piece)
         return len(piece)
 
-    def sha256(self) -> str | None:
+    def content_hash(self) -> str | None:
         return None
 
     def close(self) -> None:

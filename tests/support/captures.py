@@ -129,7 +129,7 @@ def _twin_pcap(data: bytes) -> tuple[list[Packet], bool]:
     snaplen, network = struct.unpack(order + "II", data[16:24])
     header_bytes = 24 if magic == 0xA1B2CD34 else 16
     longest = min(max(snaplen, 262144), MAX_RECORD_BYTES - 24)
-    packets = []
+    packets: list[Packet] = []
     rest = data[24:]
     while rest:
         if len(rest) < header_bytes:
@@ -153,7 +153,9 @@ class _TwinInterface:
     offset_s: int
 
     def ts_ns(self, units: int) -> int:
-        exact = min(units * 10**9 // self.base**self.exponent, INT64_MAX)
+        exact: int = units * 10**9 // self.base**self.exponent
+        if exact > INT64_MAX:  # also where a negative offset would bring it back
+            return INT64_MAX
         return min(exact + max(-INT64_MAX, min(INT64_MAX, self.offset_s * 10**9)), INT64_MAX)
 
 

@@ -20,7 +20,8 @@ def beats() -> list[dict[str, Any]]:
     """The beacon's flows: one every 60 s."""
     return [
         row(
-            "flow", uid=f"Cbeacon{i:02d}", first_ts=NOON_NS + i * 60 * S, last_ts=NOON_NS + i * 60 * S + S, duration_s=1.0,
+            "flow", uid=f"Cbeacon{i:02d}", first_ts=NOON_NS + i * 60 * S,
+            last_ts=NOON_NS + i * 60 * S + S, duration_s=1.0,
             orig_ip=BEACON_HOST, orig_port=40_000 + i, resp_ip=BEACON_IP, resp_port=443, proto="tcp", name=BEACON_NAME,
             name_source="sni", app="tls", conn_state="SF", history="ShADadFf", orig_pkts=8, resp_pkts=7,
             orig_bytes=512, resp_bytes=1_834, source="lab.pcap",

@@ -15,7 +15,7 @@ from sensor.flows.out import Out
 from sensor.flows.pool import Pool, texts
 from sensor.flows.rows import CONN_STATES, END_NAMES, KIND_NAMES, SOURCE_NAMES
 from sensor.flows.tracker import FlowTracker, Timeouts
-from sensor.protocols.codes import APP_NAMES
+from sensor.constants import APP_NAMES
 
 
 @dataclass

@@ -1,13 +1,13 @@
 """The door to captures: what a reader tells beside its batches, and rings of files read as one."""
 
-import hashlib
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import xxhash
 
-from sensor.capture.reader import content_sha256, open_capture, open_rotated
+from sensor.capture.reader import content_hash, open_capture, open_rotated
 from sensor.errors import DamagedCaptureError, NotACaptureError, UsageError
 from tests.support.captures import (
     enhanced_packet,
@@ -41,7 +41,7 @@ def test_what_a_reader_tells(tmp_path: Path) -> None:
     assert reader.bytes_read == reader.bytes_total
     assert reader.packets == 3
     assert reader.anomalies == {}
-    assert reader.sha256 == content_sha256(path) == hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    assert reader.content_hash == content_hash(path) == xxhash.xxh3_128(Path(path).read_bytes()).hexdigest()
 
 
 def test_leaving_the_loop_early_closes_the_file(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_a_ring_reads_as_one_capture(tmp_path: Path) -> None:
     assert reader.packets == 3
     assert reader.bytes_read == reader.bytes_total == sum(Path(path).stat().st_size for path in paths)
     assert [found.link for found in reader.interfaces] == [1, 1, 113]
-    assert reader.sha256 != content_sha256(paths[0])
+    assert reader.content_hash != content_hash(paths[0])
 
 
 def test_a_ring_of_one_is_named_after_it(tmp_path: Path) -> None:

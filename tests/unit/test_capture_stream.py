@@ -15,7 +15,7 @@ import lz4.frame
 import pytest
 import zstandard
 
-from sensor.capture.reader import content_sha256, open_capture
+from sensor.capture.reader import content_hash, open_capture
 from sensor.capture.stream import open_source
 from sensor.errors import InputError, NotACaptureError, UsageError
 from tests.support.captures import pcap_header, pcap_record, read_all, twin_read
@@ -45,7 +45,7 @@ def test_compression_is_told_by_content(tmp_path: Path, name: str) -> None:
     assert read_all(reader) == (twin_read(CAPTURE)[0], None)
     assert reader.bytes_total == len(stored)
     assert reader.bytes_read == len(stored)
-    assert reader.sha256 == content_sha256(path)
+    assert reader.content_hash == content_hash(path)
 
 
 @pytest.mark.parametrize("name", PACK)
@@ -121,7 +121,7 @@ def test_unreadable_paths(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be opened"):
         open_capture("nul\0inside")
     with pytest.raises(InputError, match="cannot be read"):
-        content_sha256(str(tmp_path / "absent.pcap"))
+        content_hash(str(tmp_path / "absent.pcap"))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
@@ -144,7 +144,7 @@ from sensor.capture.reader import open_capture
 reader = open_capture("-")
 for batch in reader.batches():
     print(len(batch), flush=True)
-print(reader.source, reader.packets, reader.bytes_total, reader.bytes_read, reader.sha256)
+print(reader.source, reader.packets, reader.bytes_total, reader.bytes_read, reader.content_hash)
 """
 
 
@@ -152,7 +152,7 @@ print(reader.source, reader.packets, reader.bytes_total, reader.bytes_read, read
 def test_standard_input_as_a_pipe(tmp_path: Path, name: str, repo: Path) -> None:
     stored = CAPTURE if name == "plain" else PACK[name](CAPTURE)
     done = subprocess.run([sys.executable, "-c", READ_STDIN], input=stored, capture_output=True, check=True, cwd=repo)
-    digest = content_sha256(write(tmp_path, stored))
+    digest = content_hash(write(tmp_path, stored))
     assert done.stdout.decode().splitlines()[-1] == f"- 800 None {len(stored)} {digest}"
 
 

@@ -1,6 +1,7 @@
 """docs/commands.md says what the program has, and the program has what it says; the group loads verbs late."""
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 import click
@@ -31,10 +32,10 @@ def documented(section: str) -> set[str]:
     return set(re.findall(r"(?<!\w)--?[a-z][a-z-]*", " ".join(cells)))
 
 
-def options(command: click.Command, shared: set[str] = frozenset()) -> set[str]:  # type: ignore[assignment]
+def options(command: click.Command, shared: Collection[str] = ()) -> set[str]:
     with click.Context(command) as ctx:
         found = {name for param in command.get_params(ctx) if isinstance(param, click.Option) for name in param.opts}
-    return found - shared
+    return found - set(shared)
 
 
 def verb(name: str) -> click.Command:
@@ -48,13 +49,13 @@ GLOBAL = options(cli)
 
 
 def test_global_options_are_documented() -> None:
-    assert documented("Global options") == GLOBAL | {"-h", "--help"} - {"-h"} | {"-h"}
+    assert documented("Global options") == GLOBAL | {"-h", "--help"}
 
 
 @pytest.mark.parametrize("name", VERBS)
 def test_options_of_a_verb_are_documented(name: str) -> None:
     own = options(verb(name), GLOBAL | {"-h", "--help"})
-    assert documented(name) == own if own else True
+    assert documented(name) == own
     assert set(DESIGNED.get(name, "").split()) <= own
 
 

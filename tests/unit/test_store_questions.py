@@ -15,7 +15,7 @@ from sensor.store.evidence import keep_evidence
 from sensor.store.findings import dns_of_finding, events_of_finding, finding, findings, flows_of_finding
 from sensor.store.match import parse_target
 from sensor.store.questions import dns, events, flows
-from sensor.store.series import series
+from sensor.store.series import series_columns
 from sensor.store.store import Store
 from tests.support.lake_rows import DAY_NS, NOON_NS, buckets_of, columns_of, row
 from tests.unit.test_store_store import FOUND
@@ -232,33 +232,33 @@ def test_the_evidence_of_a_finding_is_its_own(store: Store) -> None:
 
 def test_series_are_the_events_by_channel_and_time(store: Store) -> None:
     bucket = int(buckets_of(EVENTS)[0])
-    got = series(store, bucket)
-    assert list(zip(got.orig_ip, got.dest, got.resp_port, got.proto, got.via_proxy, strict=True)) == [
+    got = series_columns(store, bucket)
+    assert list(zip(got["orig_ip"], got["dest"], got["resp_port"], got["proto"], got["via_proxy"], strict=True)) == [
         ("10.0.0.5", "198.51.100.9", 80, "tcp", ""),
         ("10.0.0.5", "c2.example", 443, "tcp", ""),
     ]
-    assert got.off.tolist() == [0, 1, 3]
-    assert got.ts_ns.tolist() == [NOON_NS, NOON_NS + 1, NOON_NS + 2]
-    assert got.orig_bytes.tolist() == [0, 20, 10]
-    assert got.answered.tolist() == [False, False, True]
-    assert got.duration_s.tolist() == [0.0, 0.0, 0.5]
-    assert got.dest_ips == [["198.51.100.9"], ["198.51.100.6", "198.51.100.7"]]
-    assert got.name_source == ["", "dns"]  # of the first event
-    assert got.kind == ["attempt", "attempt"]
+    assert got["off"].tolist() == [0, 1, 3]
+    assert got["ts_ns"].tolist() == [NOON_NS, NOON_NS + 1, NOON_NS + 2]
+    assert got["orig_bytes"].tolist() == [0, 20, 10]
+    assert got["answered"].tolist() == [False, False, True]
+    assert got["duration_s"].tolist() == [0.0, 0.0, 0.5]
+    assert list(got["dest_ips"]) == [["198.51.100.9"], ["198.51.100.6", "198.51.100.7"]]
+    assert list(got["name_source"]) == ["", "dns"]  # of the first event
+    assert got["kind"][0] == "attempt"
     assert [
-        a.dtype.str for a in (got.off, got.ts_ns, got.orig_bytes, got.resp_bytes, got.answered, got.duration_s)
+        a.dtype.str for a in (got["off"], got["ts_ns"], got["orig_bytes"], got["resp_bytes"], got["answered"], got["duration_s"])
     ] == [*("<i8", "<i8", "<i8", "<i8", "|b1", "<f8")]
 
 
 def test_every_event_is_in_exactly_one_series(store: Store) -> None:
-    assert sum(len(series(store, bucket).ts_ns) for bucket in range(N_BUCKETS)) == len(EVENTS)
+    assert sum(len(series_columns(store, bucket)["ts_ns"]) for bucket in range(N_BUCKETS)) == len(EVENTS)
 
 
 def test_series_of_a_span_and_of_nothing(store: Store) -> None:
     bucket = int(buckets_of(EVENTS)[0])
-    assert series(store, bucket, NOON_NS + 1, NOON_NS + 2).ts_ns.tolist() == [NOON_NS + 1]
-    nothing = series(store, (bucket + 7) % N_BUCKETS)
-    assert (len(nothing), nothing.off.tolist(), nothing.ts_ns.dtype) == (0, [0], np.dtype(np.int64))
+    assert series_columns(store, bucket, NOON_NS + 1, NOON_NS + 2)["ts_ns"].tolist() == [NOON_NS + 1]
+    nothing = series_columns(store, (bucket + 7) % N_BUCKETS)
+    assert (len(nothing["orig_ip"]), nothing["off"].tolist(), nothing["ts_ns"].dtype) == (0, [0], np.dtype(np.int64))
 
 
 def test_series_that_do_not_fit_the_memory_limit_spill(tmp_path: Path) -> None:
@@ -276,15 +276,15 @@ def test_series_that_do_not_fit_the_memory_limit_spill(tmp_path: Path) -> None:
         spill = store.path / ".spill"
         spill.write_text("in the way")
         with pytest.raises(StoreError, match="events of bucket 0"):  # so the limit is too small without it
-            series(store, 0, memory_limit="40MiB")
+            series_columns(store, 0, memory_limit="40MiB")
         spill.unlink()
-        got = series(store, 0, memory_limit="40MiB")
-        assert len(got) == 1000
-        assert (np.diff(got.off) == n // 1000).all()
+        got = series_columns(store, 0, memory_limit="40MiB")
+        assert len(got["orig_ip"]) == 1000
+        assert (np.diff(got["off"]) == n // 1000).all()
         for channel in (0, 999):
-            part = got.ts_ns[got.off[channel] : got.off[channel + 1]]
+            part = got["ts_ns"][got["off"][channel] : got["off"][channel + 1]]
             assert (np.diff(part) > 0).all()
-            assert set(part % 1000) == {int(got.dest[channel].split(".")[0])}
+            assert set(part % 1000) == {int(got["dest"][channel].split(".")[0])}
 
 
 def test_questions_load_no_numba_and_no_sqlite_utils(store: Store) -> None:

@@ -35,14 +35,14 @@ FOUND: dict[str, Any] = {
 }
 
 
-def finish(store: Store, sha256: str, state: str = "complete", **values: Any) -> None:
+def finish(store: Store, content_hash: str, state: str = "complete", **values: Any) -> None:
     given = {"packets": 10, "n_bytes": 1000, "first_ts": NOON_NS, "last_ts": NOON_NS + 5} | values
-    store.finish_source(sha256, state=state, **given)
+    store.finish_source(content_hash, state=state, **given)
 
 
-def append(store: Store, sha256: str, number: int) -> None:
+def append(store: Store, content_hash: str, number: int) -> None:
     rows = [row("flow", uid=f"C{number}", orig_ip="10.0.0.5")]
-    store.lake.append("flow", store.segment_name(sha256, number), columns_of("flow", rows), buckets_of(rows))
+    store.lake.append("flow", store.segment_name(content_hash, number), columns_of("flow", rows), buckets_of(rows))
 
 
 def test_reading_a_missing_store_says_how_to_make_one(store_dir: Path) -> None:

@@ -27,9 +27,9 @@ def analyze(
     site = session.site()
     session.open_store().close()  # a store that is not there is an error, not one to make
     announce_compiling(session)
-    from sensor import run
+    from sensor.run import analyze as score
 
-    report = run.analyze(session.store_dir, site=site, since_ns=since_ns, until_ns=until_ns)
+    report = score(session.store_dir, site=site, since_ns=since_ns, until_ns=until_ns)
     say_analysis(session, report)
     if list_findings(session, report.finding_ids, form, fail_on):
         raise click.exceptions.Exit(EXIT_FINDINGS)

@@ -1,13 +1,15 @@
 """`kagami demo`: what kagami does, shown on a bundled capture."""
 
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
+from sensor.cli.columns import Row
 from sensor.cli.command import Verb
 from sensor.cli.page import finding_page
-from sensor.cli.results import replay_with_words
+from sensor.cli.results import announce_compiling, replay_with_words
 from sensor.cli.session import Session
 from sensor.cli.verbs.show import page_width, store_word
 from sensor.site import load_site
@@ -35,8 +37,6 @@ def demo(session: Session) -> None:
 
 
 def _demo(session: Session, is_temporary: bool = False) -> None:
-    from sensor.cli.results import announce_compiling
-
     announce_compiling(session)
     from sensor.run import demo_capture
     from sensor.store import findings as questions
@@ -53,10 +53,20 @@ def _demo(session: Session, is_temporary: bool = False) -> None:
                 page_width(),
                 "demo-store" if is_temporary else store_word(session),
             )
-            for finding in found
+            for finding in _foremost(found)
         ]
     rule = f"\n{'=' * 60}\n"
     session.write_text(rule.join("\n".join(page) + "\n" for page in pages))
+    if len(pages) < len(found):
+        session.say(f"explained {len(pages)} of {len(found):,} findings, the foremost of each analyzer")
     if is_temporary:
         session.say("kagami demo --store demo-store keeps the store, to try the commands above on it")
     session.say("next: kagami replay YOUR.pcap")
+
+
+def _foremost(findings: Iterable[Row]) -> list[Row]:
+    """The first finding of each analyzer."""
+    first: dict[str, Row] = {}
+    for finding in findings:
+        first.setdefault(finding["analyzer"], finding)
+    return list(first.values())

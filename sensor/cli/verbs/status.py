@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
+from analyzers.finding import SEVERITIES
 from sensor.cli.clean import clean
 from sensor.cli.command import Verb
 from sensor.cli.formats import json_value, machine_row
 from sensor.cli.human import human_bytes, human_count, plural
-from sensor.cli.results import counted
 from sensor.cli.session import Session
 from sensor.cli.times import short_time
 
@@ -27,7 +27,7 @@ def status(session: Session, as_json: bool) -> None:
     with session.open_store() as store:
         health = store.health()
         severities = Counter(row["severity"] for row in findings(store)[0])
-    health["findings_by_severity"] = dict(severities)
+    health["findings_by_severity"] = {level: severities[level] for level in reversed(SEVERITIES) if severities[level]}
     if as_json:
         session.write([json_value(machine_row(health, list(health))), b"\n"])
     else:
@@ -38,7 +38,7 @@ def describe(health: Mapping[str, Any]) -> Iterator[str]:
     """The health of a store as lines of text."""
     facts: dict[str, str] = {"store": f"{health['store']} (schema {health['schema_version']})"}
     sources = health["sources"]
-    facts["sources"] = f"{sum(sources.values()):,}" + (f": {counted(sources)}" if sources else "")
+    facts["sources"] = f"{sum(sources.values()):,}" + (f" ({_listed(sources)})" if sources else "")
     facts["read"] = f"{plural(health['packets'], 'packet')}, {human_bytes(health['bytes'])}"
     if health["first_ts"] is not None:
         facts["time span"] = f"{short_time(health['first_ts'])} to {short_time(health['last_ts'])} UTC"
@@ -49,16 +49,21 @@ def describe(health: Mapping[str, Any]) -> Iterator[str]:
     )
     facts["database"] = human_bytes(health["database_bytes"])
     facts["disk free"] = human_bytes(health["free_bytes"])
-    facts["findings"] = counted(health["findings_by_severity"]) or "none"
-    for state, n in health["findings"].items():
-        facts["findings"] += f"; {human_count(n)} {state}"
+    facts["findings"] = _listed(health["findings_by_severity"]) or "none"
+    if health["findings"]:
+        facts["findings"] += f" ({_listed(health['findings'])})"
     for label, value in facts.items():
         yield f"{label:<{_LABEL_WIDTH}}{clean(value)}"
     if health["counters"]:
         yield "counted"
     for kind, names in health["counters"].items():
-        yield f"  {clean(kind):<{_LABEL_WIDTH - 2}}{clean(counted(names))}"
+        yield f"  {clean(kind):<{_LABEL_WIDTH - 2}}{clean(', '.join(f'{name} {human_count(n)}' for name, n in names.items()))}"
     if health["damaged"]:
         yield "not read to the end"
     for source in health["damaged"]:
         yield clean(f"  {source['name']} ({source['state']}): {source['error']}")
+
+
+def _listed(numbers: Mapping[str, int]) -> str:
+    """1 critical, 2 high."""
+    return ", ".join(f"{human_count(n)} {name}" for name, n in numbers.items())

@@ -1,4 +1,4 @@
-"""Names of the small codes that kernels write. Plain Python: whoever only shows rows need not load numba.
+"""Names of DNS record types and response codes. Plain Python: whoever only shows rows need not load numba.
 
 Source: IANA "Domain Name System (DNS) Parameters".
 """
@@ -67,63 +67,6 @@ _RCODES = (
     *("NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED"),
     *("YXDOMAIN", "YXRRSET", "NXRRSET", "NOTAUTH", "NOTZONE", "DSOTYPENI"),
 )
-
-APP_NONE = 0
-APP_TLS = 1
-APP_HTTP = 2
-APP_DNS = 3
-APP_SSH = 4
-APP_QUIC = 5
-APP_SMTP = 6
-APP_FTP = 7
-APP_IMAP = 8
-APP_POP3 = 9
-APP_RDP = 10
-APP_SMB = 11
-APP_NTP = 12
-APP_STUN = 13
-APP_SOCKS = 14
-APP_BITTORRENT = 15
-APP_DTLS = 16
-APP_KERBEROS = 17
-APP_LDAP = 18
-APP_SIP = 19
-APP_RTSP = 20
-APP_IRC = 21
-APP_DHCP = 22
-APP_SNMP = 23
-APP_MDNS = 24
-APP_SSDP = 25
-APP_LLMNR = 26
-APP_NETBIOS = 27
-APP_DCERPC = 28
-APP_MQTT = 29
-APP_MYSQL = 30
-APP_POSTGRESQL = 31
-APP_MSSQL = 32
-APP_VNC = 33
-APP_TELNET = 34
-APP_REDIS = 35
-APP_AMQP = 36
-APP_XMPP = 37
-APP_BGP = 38
-APP_HTTP2 = 39
-APP_WIREGUARD = 40
-APP_OPENVPN = 41
-APP_IKE = 42
-APP_RADIUS = 43
-APP_SYSLOG = 44
-APP_TFTP = 45
-APP_DHCPV6 = 46
-
-APP_NAMES = (
-    "",
-    *("tls", "http", "dns", "ssh", "quic", "smtp", "ftp", "imap", "pop3", "rdp", "smb", "ntp", "stun", "socks"),
-    *("bittorrent", "dtls", "kerberos", "ldap", "sip", "rtsp", "irc", "dhcp", "snmp", "mdns", "ssdp", "llmnr"),
-    *("netbios", "dcerpc", "mqtt", "mysql", "postgresql", "mssql", "vnc", "telnet", "redis", "amqp", "xmpp", "bgp"),
-    *("http2", "wireguard", "openvpn", "ike", "radius", "syslog", "tftp", "dhcpv6"),
-)
-"""What `apps.identify` returns is an index into this tuple. New names go to the end: codes keep their meaning."""
 
 
 def qtype_name(code: int) -> str:

@@ -1,0 +1,147 @@
+"""Any bytes are survived, bytes outside the span change nothing, and the same holds with bounds checked.
+
+A compiled kernel does not notice a read behind its array. So one test runs this file again in a process where numba
+checks every index, with a cache of its own: numba's does not tell checked kernels from others.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sensor.constants import PROTO_TCP, PROTO_UDP
+from sensor.jit import CACHE_DIR
+from sensor.protocols import dns, http, tls
+from sensor.protocols.reads import be16
+from tests.support.protocols import (
+    client_hello,
+    extension,
+    find_sni,
+    frames_of,
+    identify,
+    parse_message,
+    parse_request,
+    query,
+    record,
+    records,
+    response,
+    server_name,
+    wire_name,
+)
+
+PORTS = (0, 21, 25, 53, 69, 123, 137, 443, 500, 514, 547, 1080, 1812, 1900, 3389, 4500, 5353)
+SEEDS = (
+    records(client_hello(extension(16, b"\0\3\2h2") + server_name(b"a.example"))),
+    records(client_hello(server_name(b"a.example")), 30, 30),
+    b"\x80\x2e\1\3\1\0\x15\0\0\0\x10" + bytes(37),
+    b"GET http://u@a.example:81/x HTTP/1.1\r\nHost: [::1]:8\r\n x\r\nUser-Agent: y\r\n\r\n",
+    b"CONNECT [::1]:443 HTTP/1.0\r\nhost:\r\n a:b\r\n\r\n",
+    b"HTTP/1.1 302 Found\r\n\r\n",
+    query(wire_name(b"www", b"a.b", b"\xff")),
+    response(wire_name(b"a"), record(b"\xc0\x0c", 5, b"\1b\xc0\x0c"), record(b"\xc0\x0c", 28, bytes(16))),
+    response(wire_name(b"a"), record(b"\xc0\x0c", 33, bytes(6) + b"\1b\xc0\x0c"), record(b"\xc0\x0c", 16, b"\0")),
+    b"\x30\x0c\2\1\7\x60\7\2\1\3\4\0\x80\0",
+    b"\x6a\x20\x30\x1e\xa1\3\2\1\5" + bytes(25),
+    b"\xc3\0\0\0\1\x08" + bytes(8) + b"\0" + bytes(40),
+    b"\3\0\0\x13\x0e\xe0" + bytes(5) + b"\1\0\x08\0\3\0\0\0",
+    b"\0\1boot\0octet\0",
+    b"220 \xff ftp\r\n",
+)
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> bytes:
+    """A sound payload with some bytes changed, taken out or put in, and an end anywhere."""
+    payload = bytearray(draw(st.sampled_from(SEEDS)))
+    for _ in range(draw(st.integers(0, 4))):
+        at = draw(st.integers(0, max(len(payload) - 1, 0)))
+        change = draw(st.sampled_from(["set", "cut", "add"]))
+        byte = draw(st.one_of(st.sampled_from((0, 1, 0x0A, 0x20, 0x3A, 0x3F, 0x7F, 0xC0, 0xFF)), st.integers(0, 255)))
+        if change == "set" and payload:
+            payload[at] = byte
+        elif change == "cut":
+            del payload[at : at + byte % 8]
+        else:
+            payload[at:at] = bytes([byte]) * (byte % 5)
+    return bytes(payload[: draw(st.integers(0, len(payload)))])
+
+
+PAYLOADS = st.one_of(st.binary(max_size=300), damaged())
+AROUND = st.binary(max_size=40)
+
+
+@given(PAYLOADS, AROUND, AROUND)
+def test_tls(payload: bytes, before: bytes, after: bytes) -> None:
+    status, name = find_sni(payload)
+    assert (1 <= len(name) <= tls.NAME_BYTES_MAX) == (status == tls.HELLO_SNI)
+    frames = before + payload + after
+    found = tls.find_sni(frames_of(frames), len(before), len(before) + len(payload))
+    assert (found[0], frames[found[1] : found[1] + found[2]]) == (status, name)
+
+
+@given(PAYLOADS, st.integers(0, 300))
+def test_joined_records(payload: bytes, room: int) -> None:
+    out = np.full(room + 1, 0xAA, np.uint8)
+    length = tls.join_records(frames_of(payload), 0, len(payload), out[:room])
+    assert 0 <= length <= min(room, len(payload))
+    assert out[room] == 0xAA
+    if length:
+        assert find_sni(bytes(out[:length]))[0] != tls.HELLO_SPLIT
+
+
+@given(PAYLOADS, AROUND, AROUND)
+def test_http(payload: bytes, before: bytes, after: bytes) -> None:
+    head = parse_request(payload)
+    assert len(head.host) <= http.HOST_BYTES_MAX
+    assert 0 <= head.host_port <= 65535
+    frames = before + payload + after
+    spans = np.zeros(http.N_SPANS, np.int32)
+    status = http.parse_request(frames_of(frames), len(before), len(before) + len(payload), spans)
+    assert status == head.status
+    assert frames[spans[http.HOST] : spans[http.HOST] + spans[http.HOST + 1]] == head.host
+
+
+@given(PAYLOADS, AROUND, AROUND, st.integers(0, 60), st.integers(0, 60))
+def test_dns(payload: bytes, before: bytes, after: bytes, qname_room: int, answers_room: int) -> None:
+    whole = parse_message(payload)
+    assert all(0x21 <= ord(letter) <= 0x7E for letter in whole.qname + "".join(whole.answers))
+    assert not any(letter.isupper() for letter in whole.qname)
+    small = parse_message(payload, before, qname_room, answers_room)
+    assert small.qname in ("", whole.qname)
+    assert (small.status, small.n_answers, small.min_ttl_s) == (whole.status, whole.n_answers, whole.min_ttl_s)
+    frames = before + payload + after
+    info = np.zeros(dns.N_INFO, np.int64)
+    outputs = np.zeros(1024, np.uint8), np.zeros(4096, np.uint8), np.zeros((16, 2), np.uint64)
+    status = dns.parse_message(frames_of(frames), len(before), len(before) + len(payload), *outputs, info)
+    assert status == whole.status
+    if status != dns.NOT_DNS:
+        assert bytes(outputs[0][: info[dns.QNAME_BYTES]]).decode() == whole.qname
+        assert info[dns.N_ANSWERS] == whole.n_answers
+
+
+@given(PAYLOADS, st.booleans(), st.sampled_from((PROTO_TCP, PROTO_UDP)), st.sampled_from(PORTS), AROUND)
+def test_apps(payload: bytes, is_orig: bool, proto: int, resp_port: int, before: bytes) -> None:
+    assert identify(payload, is_orig, proto, resp_port) == identify(payload, is_orig, proto, resp_port, before)
+
+
+@pytest.mark.skipif(os.environ.get("NUMBA_BOUNDSCHECK") != "1", reason="this is the unchecked run")
+def test_the_checked_run_checks() -> None:
+    with pytest.raises(IndexError):
+        be16(frames_of(b"a"), 0)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("NUMBA_BOUNDSCHECK" in os.environ, reason="this is the checked run")
+def test_all_of_this_with_bounds_checked() -> None:
+    environment = {**os.environ, "NUMBA_BOUNDSCHECK": "1"}
+    if CACHE_DIR is not None:
+        environment["NUMBA_CACHE_DIR"] = str(CACHE_DIR.parent / "boundscheck")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:]

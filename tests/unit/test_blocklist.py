@@ -1,0 +1,234 @@
+"""What may be put on a blocklist, what never, and how the file is written."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sensor.errors import UsageError
+from sensor.response.blocklist import addresses_of, build, plain, wanted, write_atomically
+from sensor.response.seen import Seen, seen_at
+from sensor.site import Site, load_site, parse_address
+from sensor.store.store import Store
+from tests.support.cli_store import BYPASS_IP, HOSTILE, RESOLVER, finding, make_store
+
+SITE = load_site(None)
+OUTSIDE = "9.9.9.10"
+
+
+def ask(*findings: dict[str, Any], site: Site = SITE, seen: dict[str, Seen] | None = None, **options: bool) -> Any:
+    rows = [{"id": n, "state": "new"} | one for n, one in enumerate(findings, 1)]
+    return build(rows, site, seen or {}, **options)
+
+
+def to(dest: str, *dest_ips: str, **values: Any) -> dict[str, Any]:
+    return finding(dest=dest, dest_ips=list(dest_ips), **values)
+
+
+def values(*findings: dict[str, Any], **options: Any) -> list[str]:
+    return [entry.value for entry in ask(*findings, **options).entries]
+
+
+def test_names_and_their_addresses_sorted_each_once() -> None:
+    listed = values(
+        to("b.example.net", OUTSIDE), to("A.example.net.", OUTSIDE), to(OUTSIDE), to("2620:fe:0::9", "2620:fe::9")
+    )
+    assert listed == ["2620:fe::9", OUTSIDE, "a.example.net", "b.example.net"]
+
+
+def test_an_entry_knows_its_finding() -> None:
+    entry = ask(to(OUTSIDE, score=0.9), to(OUTSIDE, score=0.5)).entries[0]
+    assert (entry.finding_id, entry.analyzer, entry.severity) == (1, "beacon", "critical")
+
+
+@pytest.mark.parametrize("state", ["false-positive", "resolved"])
+def test_settled_findings_bring_nothing(state: str) -> None:
+    settled = to(OUTSIDE) | {"state": state}
+    assert wanted([settled]) == []
+    assert ask(settled).entries == []
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("10.1.2.3", "internal"),
+        ("192.168.0.1", "internal"),
+        ("fd00::1", "internal"),
+        ("::ffff:10.0.0.1", "internal"),
+        ("127.0.0.1", "internal"),
+        ("::1", "internal"),
+        ("fe80::1", "internal"),
+        ("fe80::1%eth0", "one link"),
+        ("169.254.169.254", "internal"),
+        ("0.0.0.0", "never leaves"),
+        ("::", "never leaves"),
+        ("0.1.2.3", "reserved"),
+        ("224.0.0.251", "multicast"),
+        ("ff02::fb", "multicast"),
+        ("255.255.255.255", "reserved"),
+        ("240.0.0.1", "reserved"),
+        ("198.18.0.1", "reserved"),
+        ("64:ff9b::a00:1", "stands for 10.0.0.1, which is internal"),
+        ("2002:a00:1::", "stands for 10.0.0.1, which is internal"),
+        ("::10.0.0.1", "stands for 10.0.0.1, which is internal"),
+        ("com", "neither"),
+        ("co.jp", "public suffix"),
+        ("github.io", "public suffix"),
+        ("COM.", "neither"),
+        ("printer.local", "local network"),
+        ("dc01.corp", "local network"),
+        ("1.0.0.10.in-addr.arpa", "local network"),
+        ("localhost", "neither"),
+        ("300.1.1.1", "neither"),
+        ("010.0.0.1", "neither"),
+        ("10.0.0", "neither"),
+        ("0.0.0.0/0", "neither"),
+        ("9.9.9.0/24", "neither"),
+        ("a b.example.net", "neither"),
+        ("a.example.net\n10.0.0.1", "neither"),
+        ("a.example.net\n", "neither"),
+        ("-a.example.net", "neither"),
+        ("_dmarc.example.net", "neither"),
+        ("a..example.net", "neither"),
+        ("*.example.net", "neither"),
+        ("b\u00fccher.example.net", "neither"),
+        ("example.\uff4e\uff45\uff54", "neither"),
+        ("x" * 64 + ".example.net", "neither"),
+        (".".join(["abcdefg"] * 32) + ".net", "neither"),
+        ("many destinations (web)", "neither"),
+        (HOSTILE, "neither"),
+        ("", "neither"),
+    ],
+)
+def test_what_is_held_back(value: str, reason: str) -> None:
+    chosen = ask(to(value))
+    assert chosen.entries == []
+    assert [(held.value, held.finding_id) for held in chosen.held] == [(value, 1)]
+    assert reason in chosen.held[0].reason
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["203.0.113.7", "198.51.100.1", "2001:db8::1", "xn--bcher-kva.example.net", "a.b.co.jp", "x.github.io",
+     "64:ff9b::909:90a", "1a.example.net"],
+)  # fmt: skip
+def test_what_is_listed(value: str) -> None:
+    assert values(to(value)) == [value]
+
+
+def test_an_internal_network_of_the_site_wins_over_everything() -> None:
+    site = load_site(None, ["9.9.9.0/24", "203.0.113.0/24"])
+    assert values(to(OUTSIDE), to("203.0.113.5"), to("::ffff:9.9.9.10"), site=site) == []
+
+
+def test_proxies_and_resolvers_are_never_listed(tmp_path: Path) -> None:
+    site_file = tmp_path / "site.toml"
+    site_file.write_text('[proxies]\naddresses = ["9.9.9.10:3128"]\n')
+    assert "proxy of the site" in ask(to(OUTSIDE), site=load_site(site_file)).held[0].reason
+    for seen in (Seen(is_proxy=True), Seen(is_resolver=True)):
+        assert "seen at work" in ask(to(OUTSIDE), seen={OUTSIDE: seen}, force_shared=True).held[0].reason
+
+
+def test_an_address_that_serves_other_names_needs_force() -> None:
+    seen = {OUTSIDE: Seen(names=frozenset({"c2.example.net", "shop.example.org", "www.example.org"}))}
+    chosen = ask(to("c2.example.net", OUTSIDE), seen=seen)
+    assert [entry.value for entry in chosen.entries] == ["c2.example.net"]
+    assert "also serves shop.example.org and 1 other names" in chosen.held[0].reason
+    assert values(to("c2.example.net", OUTSIDE), seen=seen, force_shared=True) == [OUTSIDE, "c2.example.net"]
+
+
+def test_behind_a_proxy_only_the_name_counts() -> None:
+    assert values(to("c2.example.net", OUTSIDE, via_proxy="10.0.0.8:3128")) == ["c2.example.net"]
+
+
+def test_the_addresses_of_a_summary_are_no_one_partys() -> None:
+    assert values(to("many destinations (web)", OUTSIDE, "1.1.1.2")) == []
+
+
+def test_a_name_of_an_internal_host_is_held_back() -> None:
+    assert values(to("intranet.example.net", "10.0.0.5")) == []
+
+
+def test_what_is_listed_for_one_finding_is_not_told_as_held_back_for_another() -> None:
+    chosen = ask(to(OUTSIDE), to("c2.example.net", OUTSIDE), seen={OUTSIDE: Seen(frozenset({"c2.example.net"}))})
+    assert [entry.value for entry in chosen.entries] == [OUTSIDE, "c2.example.net"]
+    assert chosen.held == []
+
+
+def test_addresses_to_look_up() -> None:
+    assert addresses_of([to("c2.example.net", OUTSIDE), to("1.1.1.2"), to("x y", "8.8.4.4")]) == ["1.1.1.2", OUTSIDE]
+
+
+def test_plain_text() -> None:
+    assert plain(ask(to("b.example.net"), to(OUTSIDE)).entries) == f"{OUTSIDE}\nb.example.net\n"
+    assert plain([]) == ""
+
+
+# --- what the history knows ---
+
+
+def test_seen_at(tmp_path: Path) -> None:
+    with Store.open(make_store(tmp_path / "store")) as store:
+        seen = seen_at(store, [RESOLVER, BYPASS_IP, "203.0.113.66", OUTSIDE])
+        assert seen_at(store, []) == {}
+    assert seen[RESOLVER] == Seen(is_resolver=True)
+    assert seen[BYPASS_IP] == Seen(names=frozenset({HOSTILE}))
+    assert seen["203.0.113.66"].names == {"cdn.updates.example"}
+    assert OUTSIDE not in seen
+
+
+# --- the file ---
+
+
+def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
+    target = tmp_path / "list"
+    target.write_text("old\n")
+    write_atomically(target, "new\n")
+    assert target.read_bytes() == b"new\n"
+    assert target.stat().st_mode & 0o777 == 0o644
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_an_empty_list_is_a_file(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "list", "")
+    assert (tmp_path / "list").read_bytes() == b""
+
+
+def test_a_link_is_followed_and_stays(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "list")
+    write_atomically(tmp_path / "link", "x\n")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "list").read_text() == "x\n"
+
+
+def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    for path in (tmp_path, tmp_path / "fifo"):
+        with pytest.raises(UsageError, match="not a plain file"):
+            write_atomically(path, "")
+    assert (tmp_path / "fifo").is_fifo()
+
+
+def test_a_failure_leaves_the_old_file_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "list"
+    target.write_text("old\n")
+
+    def fail(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(UsageError, match="No space left"):
+        write_atomically(target, "new\n")
+    assert target.read_text() == "old\n"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_missing_folder_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="No such file"):
+        write_atomically(tmp_path / "none" / "list", "")
+
+
+def test_no_listed_address_is_internal_by_another_spelling() -> None:
+    spellings = ["10.0.0.1", "::ffff:a00:1", "0:0:0:0:0:ffff:10.0.0.1", "64:ff9b::10.0.0.1", "2002:0a00:0001::1"]
+    assert [value for value in values(*map(to, spellings)) if parse_address(value)] == []

@@ -1,0 +1,126 @@
+"""The page of a finding, its charts, and the progress line."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from sensor.cli.charts import bar, counts_in_slots, ratio_bins, sparkline
+from sensor.cli.page import finding_page
+from sensor.cli.progress import ProgressLine, describe
+from sensor.cli.session import Session
+from tests.support.cli_store import HOSTILE, N_BEATS, S, beats, finding
+from tests.support.lake_rows import NOON_NS
+
+FLOWS = beats()
+EVENTS = [{"ts": flow["first_ts"]} for flow in FLOWS]
+
+
+def page(width: int = 100, store: str = "", events: list[dict[str, Any]] = EVENTS, **values: Any) -> str:
+    row = {"id": 7, "state": "new", "note": ""} | finding(**values)
+    return "\n".join(finding_page(row, FLOWS, events, width, store))
+
+
+def test_it_says_why_when_and_what_to_do() -> None:
+    text = page()
+    assert text.startswith("Finding 7: beacon, critical (score 0.97, new)\n10.0.0.57 -> cdn.updates.example 443/tcp\n")
+    assert f"- {N_BEATS} connections, one every 60 s within 2 %" in text
+    assert "interval      60 s, spread 2%" in text
+    assert f"{N_BEATS} events" in text
+    assert f"and {N_BEATS - 8} more, {N_BEATS} flows kept in all" in text
+    for title in (
+        "Why",
+        "What is known",
+        "When",
+        "Intervals",
+        "Flows behind it",
+        "What to do",
+        "Commands to go on with",
+    ):
+        assert f"\n\n{title}\n" in text
+
+
+@pytest.mark.parametrize("width", [20, 60, 80, 100, 300])
+def test_text_fits_the_width(width: int) -> None:
+    text = page(width, reasons=["word " * 100])
+    commands = text.index("Commands to go on with")  # they are for copying, so they are not broken
+    assert max(map(len, text[:commands].splitlines())) <= max(60, min(width, 100))
+
+
+def test_hostile_text_is_shown_and_never_in_a_command() -> None:
+    text = page(dest=HOSTILE, reasons=[HOSTILE], note=HOSTILE, via_proxy=HOSTILE, dest_ips=["198.51.100.23", HOSTILE])
+    assert text.replace("\n", "").isprintable()
+    assert "--dest 198.51.100.23" in text
+    assert "calc" not in text[text.index("Commands to go on with") :]
+
+
+def test_commands_are_quoted_for_the_shell() -> None:
+    text = page(dest="x;reboot$(id)`id`", store="/tmp/my store")
+    assert "kagami --store '/tmp/my store' flows --dest 'x;reboot$(id)`id`'" in text
+
+
+def test_without_events_there_is_no_chart() -> None:
+    text = page(events=[], interval_s=0.0, jitter_frac=0.0)
+    assert "When" not in text
+    assert "Intervals" not in text
+    assert "interval  " not in text
+
+
+def test_it_says_when_not_all_events_are_kept() -> None:
+    assert "are kept" not in page()
+    row = {"id": 7, "state": "new", "note": ""} | finding(events=5_000)
+    assert f"{N_BEATS} events, 39 s a mark, 1 at most; of 5,000, these are kept" in "\n".join(
+        finding_page(row, FLOWS, EVENTS, 100)
+    )
+
+
+def test_sparkline() -> None:
+    assert sparkline([]) == ""
+    assert sparkline([0, 0]) == "  "
+    assert sparkline([0, 1, 8, 1000]) == " ▁▁█"
+    assert len(sparkline(list(range(50)))) == 50
+
+
+def test_counts_in_slots_loses_nothing() -> None:
+    assert counts_in_slots([0, 1, 2, 3, 9], 0, 9, 5) == [2, 2, 0, 0, 1]
+    assert sum(counts_in_slots([NOON_NS + i * S for i in range(100)], NOON_NS, NOON_NS + 99 * S, 7)) == 100
+    assert counts_in_slots([5, 5], 5, 5, 4) == [2, 0, 0, 0]
+
+
+def test_ratio_bins() -> None:
+    assert ratio_bins([], 8) == []
+    assert ratio_bins([0.0, -1.0], 8) == []
+    assert ratio_bins([60.0, 60.5, 61.0], 8) == [(60.0, 61.0, 3)]
+    bins = ratio_bins([1.0, 2.0, 1000.0], 3)
+    assert [n for _, _, n in bins] == [2, 0, 1]
+    assert [low for low, _, _ in bins] == pytest.approx([1, 10, 100])
+
+
+def test_bar_shows_even_the_smallest() -> None:
+    assert [bar(0, 1000, 10), bar(1, 1000, 10), bar(1000, 1000, 10)] == ["", "█", "█" * 10]
+
+
+def progress(**values: Any) -> Any:
+    return SimpleNamespace(**{"source": "a.pcap", "bytes_done": 120_000_000, "bytes_total": 1_400_000_000,
+                              "packets": 260_000, "seconds": 0.2} | values)  # fmt: skip
+
+
+def test_progress_in_words() -> None:
+    assert describe(progress()) == "a.pcap: 120.0 MB of 1.4 GB (8%), 260,000 packets, 1,300,000 packets/s, 2.13 s left"
+    assert describe(progress(bytes_total=None)).startswith("a.pcap: 120.0 MB, 260,000 packets")
+    assert describe(progress(seconds=0, bytes_done=0)) == "a.pcap: 0 B of 1.4 GB (0%), 260,000 packets, 0 packets/s"
+
+
+@pytest.mark.parametrize(
+    ("settings", "shown"), [({}, True), ({"is_quiet": True}, False), ({"has_progress": False}, False)]
+)
+def test_progress_is_shown_unless_unwanted(
+    settings: dict[str, bool], shown: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sensor.cli.progress.PLAIN_EVERY_S", 0.0)
+    with ProgressLine(Session(**settings)) as line:  # type: ignore[arg-type]
+        line(progress(source="\x1b[2Jx\n"))
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert ("\\x1b[2Jx\\n: 120.0 MB" in err) is shown
+    assert "\x1b" not in err
