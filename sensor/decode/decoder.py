@@ -47,8 +47,8 @@ class Decoder:
     def decode(self, batch: Batch) -> NDArray[np.void]:
         """Decode every frame of a batch.
 
-        Returns PACKET[n_rows], n_rows >= len(batch), in frame order; the carrier rows of UDP tunnels come right before the
-        row of the packet inside. It is a view of an array that the next call fills anew: copy what must outlive it.
+        Returns PACKET[n_rows], n_rows >= len(batch), in frame order; the carrier rows of UDP tunnels come right before
+        the row of the packet inside. It is a view of an array that the next call fills anew: copy what must outlive it.
 
         Raises ValueError when the batch's bytes are 2 GiB or more, which no source makes.
         """

@@ -102,9 +102,9 @@ def dissect(
             return last + 1
         inside, layer, ethertype = c.TUNNEL_NONE, LAYER_IP, 0
         if proto == c.PROTO_UDP:
-            pos = np.int64(packets["payload_off"][last])
-            end = pos + np.int64(packets["payload_cap"][last])
-            wire_end = pos + np.int64(packets["payload_len"][last])
+            pos = packets["payload_off"][last]
+            end = pos + packets["payload_cap"][last]
+            wire_end = pos + packets["payload_len"][last]
             inside, layer, ethertype, pos = enter_udp_tunnel(
                 frames,
                 np.int64(packets["src_port"][last]),

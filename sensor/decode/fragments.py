@@ -1,7 +1,7 @@
 """The fragment table: which ports the later fragments of a datagram belong to.
 
-Bounded: sets of four places under a keyed hash, so nobody outside can aim at one set. An entry lives 30 s of packet time
-(RFC 791 section 3.2 suggests at least 15 s for reassembly). Nothing is reassembled: a later fragment that comes
+Bounded: sets of four places under a keyed hash, so nobody outside can aim at one set. An entry lives 30 s of packet
+time (RFC 791 section 3.2 suggests at least 15 s for reassembly). Nothing is reassembled: a later fragment that comes
 before its first stays an orphan.
 """
 
@@ -50,7 +50,7 @@ def _mixed(state: np.uint64, word: np.uint64) -> np.uint64:
 @packet_kernel()
 def _first_place(
     secret: NDArray[np.uint64], packets: NDArray[np.void], row: int, ident: int, named_proto: int
-) -> int:
+) -> np.int64:
     """The first place of the set that a datagram belongs to."""
     state = _mixed(secret[0], packets["src_hi"][row])
     state = _mixed(state, packets["src_lo"][row])

@@ -40,7 +40,7 @@ _MIN_ETHERTYPE = 0x0600  # below, the field is an 802.3 length (IEEE 802.3 secti
 
 @packet_kernel()
 def _enter_wlan(frames: NDArray[np.uint8], pos: int, end: int) -> tuple[int, int, int]:
-    """An 802.11 data frame that is not encrypted (IEEE 802.11 section 9.2.3): (status, layer, position) of what it carries."""
+    """What an unencrypted 802.11 data frame carries: (status, layer, position) (IEEE 802.11 section 9.2.3)."""
     if end - pos < 26:
         return c.STATUS_TRUNCATED_LINK, LAYER_LLC, pos
     control, flags = byte_at(frames, pos), byte_at(frames, pos + 1)
@@ -120,7 +120,7 @@ def find_ip(
             is_bottom = byte_at(frames, pos + 2) & 1
             pos += 4
             if is_bottom == 1:
-                # RFC 4928 section 3: no field names the payload, its first nibble has to; 0 is a pseudowire's control word
+                # RFC 4928 section 3: no field names the payload, its first nibble has to; 0 is a pseudowire's control
                 nibble = byte_at(frames, pos) >> 4
                 if nibble in (4, 6):
                     layer = LAYER_IP

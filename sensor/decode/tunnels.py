@@ -1,7 +1,7 @@
 """Tunnel headers: from the header behind IP or UDP to the packet inside.
 
-Each kernel gives (tunnel, layer, ethertype, position): what begins inside and where, tunnel 0 when nothing does. Whether
-the inside really is a packet is for its own decoding to find out.
+Each kernel gives (tunnel, layer, ethertype, position): what begins inside and where, tunnel 0 when nothing does.
+Whether the inside really is a packet is for its own decoding to find out.
 """
 
 import numpy as np
@@ -32,8 +32,10 @@ def is_tunnel_port(src_port: int, dst_port: int) -> bool:
     """Whether a UDP packet between these ports could be a tunnel's."""
     if dst_port in (_PORT_VXLAN, _PORT_VXLAN_GPE, _PORT_VXLAN_LINUX, _PORT_GENEVE, _PORT_GRE):
         return True
-    return _either(src_port, dst_port, _PORT_GTP) or _either(src_port, dst_port, _PORT_TEREDO) or _either(
-        src_port, dst_port, _PORT_AYIYA
+    return (
+        _either(src_port, dst_port, _PORT_GTP)
+        or _either(src_port, dst_port, _PORT_TEREDO)
+        or _either(src_port, dst_port, _PORT_AYIYA)
     )
 
 
@@ -54,7 +56,8 @@ def enter_udp_tunnel(
         if byte_at(frames, pos) & 0x08:  # RFC 7348 section 5: the VNI is valid
             return c.TUNNEL_VXLAN, LAYER_ETHERNET, 0, pos + 8
     elif dst_port == _PORT_VXLAN_GPE:
-        if byte_at(frames, pos) & 0x3C == 0x0C:  # draft-ietf-nvo3-vxlan-gpe section 3: version 0, VNI and next protocol valid
+        # draft-ietf-nvo3-vxlan-gpe section 3: version 0, VNI and next protocol valid
+        if byte_at(frames, pos) & 0x3C == 0x0C:
             if byte_at(frames, pos + 3) in (1, 2):
                 return c.TUNNEL_VXLAN, LAYER_IP, 0, pos + 8
             if byte_at(frames, pos + 3) == 3:

@@ -42,9 +42,8 @@ NAME_WIRE_MAX = 255  # RFC 1035 section 3.1
 NAME_TEXT_MAX = 1004
 """The longest text of a name, bytes: four labels with 250 bytes in all, each escaped, and three dots, rounded up."""
 
-_QUESTIONS_MAX = 32
+_QUESTIONS_MAX = 32  # multicast DNS asks several at once
 _RECORDS_MAX = 6000  # 64 KiB of the shortest records
-_POINTERS_MAX = 64
 _LABEL_MAX = 63
 _BAD = -1  # as a position: the bytes contradict themselves
 _SHORT = -2  # as a position: the bytes end too early
@@ -168,12 +167,9 @@ def _has_header(frames, pos, end):
         return False
     if n_questions == 0 and n_answers == 0:  # a bare refusal
         return is_response and n_records == 0 and end - pos == HEADER_BYTES
-    is_multicast = be16(frames, pos) == 0  # RFC 6762 section 18.1
-    if n_questions == 0 and not (is_response or is_multicast):
-        return False
-    if n_questions > 1 and not (is_multicast and n_questions <= _QUESTIONS_MAX):
-        return False
-    return is_response or (frames[pos + 3] & 15) == 0
+    if n_questions == 0 and not is_response:  # only multicast DNS: more of the answers known (RFC 6762 section 7.2)
+        return be16(frames, pos) == 0
+    return n_questions <= _QUESTIONS_MAX and (is_response or (frames[pos + 3] & 15) == 0)
 
 
 @kernel(types.boolean(_INT, _INT))
@@ -316,6 +312,8 @@ def parse_message(frames, pos, end, qname_out, answers_out, addr_out, info):
             return NOT_DNS
         if at == _SHORT or at + 4 > end:
             return CUT
+        if not _is_question(be16(frames, at), be16(frames, at + 2)):
+            return NOT_DNS
         at += 4
     is_whole = _read_answers(frames, pos, at, end, n_answers, answers_out, addr_out, info)
     return kind if is_whole else CUT

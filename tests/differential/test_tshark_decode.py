@@ -24,11 +24,34 @@ from sensor.capture.reader import open_capture
 from sensor.decode.decoder import Decoder
 from sensor.errors import InputError
 
-FIELDS = (
-    "frame.protocols vlan.id ieee8021ad.id ip.src ip.dst ip.proto ip.hdr_len ip.len ip.frag_offset "
-    "ipv6.src ipv6.dst ipv6.nxt ipv6.plen tcp.srcport tcp.dstport tcp.flags tcp.len "
-    "udp.srcport udp.dstport udp.length icmp.type icmp.code icmpv6.type icmpv6.code sctp.srcport sctp.dstport"
-).split()
+FIELDS = [
+    "frame.protocols",
+    "vlan.id",
+    "ieee8021ad.id",
+    "ip.src",
+    "ip.dst",
+    "ip.proto",
+    "ip.hdr_len",
+    "ip.len",
+    "ip.frag_offset",
+    "ipv6.src",
+    "ipv6.dst",
+    "ipv6.nxt",
+    "ipv6.plen",
+    "tcp.srcport",
+    "tcp.dstport",
+    "tcp.flags",
+    "tcp.len",
+    "udp.srcport",
+    "udp.dstport",
+    "udp.length",
+    "icmp.type",
+    "icmp.code",
+    "icmpv6.type",
+    "icmpv6.code",
+    "sctp.srcport",
+    "sctp.dstport",
+]
 ALONE = (
     "tcp.desegment_tcp_streams:FALSE",
     "tcp.analyze_sequence_numbers:FALSE",
@@ -237,5 +260,9 @@ def test_every_frame_agrees_with_tshark(frames: list[Frame], tmp_path: Path) -> 
         else:
             unexplained.append(f"{frame.name} frame {frame.number} {cells[0]}: {names} {frame.ours} {theirs}")
     assert not unexplained, f"{len(unexplained)} differences:\n" + "\n".join(unexplained[:20])
-    stale = [f"{e['file']}: {len(e['frames']) - used[i]} frames" for i, e in enumerate(accepted) if used[i] != len(e["frames"])]
+    stale = [
+        f"{e['file']}: {len(e['frames']) - used[i]} frames"
+        for i, e in enumerate(accepted)
+        if used[i] != len(e["frames"])
+    ]
     assert not stale, f"accepted differences that are gone: {stale}"

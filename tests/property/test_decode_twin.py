@@ -167,7 +167,9 @@ def transports(draw: st.DrawFn) -> tuple[int, bytes]:
     ports = struct.pack("!HH", draw(st.integers(0, 2000)), draw(st.integers(0, 2000)))
     if proto == c.PROTO_TCP:
         words = draw(st.sampled_from([5, 5, 5, 6, 8, 15, 4, 0]))
-        head = ports + struct.pack("!IIBBHHH", draw(st.integers(0, 2**32 - 1)), 5, words << 4, draw(st.integers(0, 255)), 9, 8, 7)
+        head = ports + struct.pack(
+            "!IIBBHHH", draw(st.integers(0, 2**32 - 1)), 5, words << 4, draw(st.integers(0, 255)), 9, 8, 7
+        )
         return proto, head + bytes(draw(st.sampled_from([0, max(words - 5, 0) * 4]))) + data
     if proto == c.PROTO_UDP:
         length = draw(st.sampled_from([8 + len(data), 8 + len(data), 0, 7, 8, 10, 65535]))

@@ -1,4 +1,4 @@
-"""Fragments: the first one gives the ports, later ones follow it for a while, and nothing reads their payload as a header."""
+"""Fragments: the first gives the ports, later ones follow it for a while, and no payload is read as a header."""
 
 import pytest
 from scapy.layers.inet import IP, TCP, UDP, fragment
@@ -17,7 +17,9 @@ ETHER = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02")
 
 def pieces4(ident: int = 7, proto: str = "udp", n_bytes: int = 3000) -> list[bytes]:
     l4 = UDP(sport=4000, dport=53) if proto == "udp" else TCP(sport=4000, dport=53)
-    return [bytes(piece) for piece in fragment(IP(src="10.0.0.1", dst="10.0.0.2", id=ident) / l4 / bytes(n_bytes), 1000)]
+    return [
+        bytes(piece) for piece in fragment(IP(src="10.0.0.1", dst="10.0.0.2", id=ident) / l4 / bytes(n_bytes), 1000)
+    ]
 
 
 def pieces6(before: Packet | None = None) -> list[bytes]:
@@ -85,8 +87,14 @@ def test_a_cut_first_fragment_is_not_followed() -> None:
 
 def test_the_table_is_bounded_and_keeps_what_is_new() -> None:
     decoder = Decoder()
-    firsts = [bytes(IP(src=f"10.{i >> 16}.{i >> 8 & 255}.{i & 255}", dst="10.0.0.2", id=1, proto=17, flags="MF")
-                    / UDP(sport=4000, dport=53) / bytes(16)) for i in range(20_000)]
+    firsts = [
+        bytes(
+            IP(src=f"10.{i >> 16}.{i >> 8 & 255}.{i & 255}", dst="10.0.0.2", id=1, proto=17, flags="MF")
+            / UDP(sport=4000, dport=53)
+            / bytes(16)
+        )
+        for i in range(20_000)
+    ]
     decode(batch_of(firsts, c.LINK_RAW), decoder)
     rows = decode(batch_of(pieces4(ident=9), c.LINK_RAW, ts_ns=[20_000] * 4), decoder)
     assert set(rows["status"]) == {c.STATUS_OK}

@@ -39,7 +39,9 @@ def raw6(body: bytes, proto: int, length: int | None = None) -> bytes:
 
 def test_every_field_of_a_tcp_packet() -> None:
     options: TCPOptions = [("NOP", None), ("NOP", None), ("Timestamp", (1, 2))]
-    tcp = TCP(sport=49152, dport=443, flags=0xD2, seq=2**32 - 1, ack=2**31, window=65535, chksum=0xBEEF, options=options)
+    tcp = TCP(
+        sport=49152, dport=443, flags=0xD2, seq=2**32 - 1, ack=2**31, window=65535, chksum=0xBEEF, options=options
+    )
     frame = bytes(ETHER / IP(**V4, ttl=61, id=0xFEDC) / tcp / b"data") + b"trailer"
     batch = batch_of([b"\0" * 5, frame], ts_ns=[1, 1_700_000_000_123_456_789])
     row = decode(batch)[1]

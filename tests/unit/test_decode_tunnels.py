@@ -62,7 +62,10 @@ IP_TUNNELS = {
     "ERSPAN I": (set_proto(gre(0, 0x88BE, b"", ETHER / IN4), 47), c.TUNNEL_ERSPAN),
     "ERSPAN II": (set_proto(gre(0x1000, 0x88BE, SEQUENCE + ERSPAN2, ETHER / Dot1Q(vlan=9) / IN4), 47), c.TUNNEL_ERSPAN),
     "ERSPAN III": (set_proto(gre(0x1000, 0x22EB, SEQUENCE + ERSPAN3, ETHER / IN6), 47), c.TUNNEL_ERSPAN),
-    "ERSPAN III, platform": (set_proto(gre(0x1000, 0x22EB, SEQUENCE + ERSPAN3_PLATFORM, ETHER / IN4), 47), c.TUNNEL_ERSPAN),
+    "ERSPAN III, platform": (
+        set_proto(gre(0x1000, 0x22EB, SEQUENCE + ERSPAN3_PLATFORM, ETHER / IN4), 47),
+        c.TUNNEL_ERSPAN,
+    ),
     "IP in IP": (OUT4 / IN4, c.TUNNEL_IPIP),
     "IPv4 in IPv6": (OUT6 / IN4, c.TUNNEL_IPIP),
     "IPv6 in IPv6": (OUT6 / IN6, c.TUNNEL_IPIP),
@@ -70,7 +73,10 @@ IP_TUNNELS = {
 }
 UDP_TUNNELS = {
     "VXLAN": (OUT4 / UDP(sport=50000, dport=4789) / VXLAN(vni=7) / ETHER / IN4, c.TUNNEL_VXLAN),
-    "VXLAN, old port": (OUT4 / UDP(sport=50000, dport=8472) / VXLAN(vni=7) / ETHER / Dot1Q(vlan=9) / IN6, c.TUNNEL_VXLAN),
+    "VXLAN, old port": (
+        OUT4 / UDP(sport=50000, dport=8472) / VXLAN(vni=7) / ETHER / Dot1Q(vlan=9) / IN6,
+        c.TUNNEL_VXLAN,
+    ),
     "VXLAN over IPv6": (OUT6 / UDP(sport=50000, dport=4789) / VXLAN(vni=7) / ETHER / IN4, c.TUNNEL_VXLAN),
     "VXLAN-GPE": (OUT4 / UDP(sport=50000, dport=4790) / (b"\x0c\0\0\x01" + bytes(4) + bytes(IN4)), c.TUNNEL_VXLAN),
     "VXLAN-GPE, Ethernet": (
@@ -224,7 +230,14 @@ def test_a_tunnel_inside_reads_no_byte_of_the_outer_trailer() -> None:
 def test_counters() -> None:
     decoder = Decoder()
     vxlan, gre_packet = UDP_TUNNELS["VXLAN"][0], IP_TUNNELS["GRE"][0]
-    frames = [bytes(ETHER / IN4), bytes(ETHER / vxlan), bytes(ETHER / gre_packet), bytes(ETHER / ARP()), b"", bytes(IN4)]
+    frames = [
+        bytes(ETHER / IN4),
+        bytes(ETHER / vxlan),
+        bytes(ETHER / gre_packet),
+        bytes(ETHER / ARP()),
+        b"",
+        bytes(IN4),
+    ]
     batch = batch_of(frames, [1, 1, 1, 1, 147, 101])
     for _ in range(2):
         decoder.decode(batch)

@@ -89,5 +89,5 @@ def test_tsv_tells_a_backslash_from_an_escape() -> None:
 def test_the_kinds_have_the_fields_of_the_contract() -> None:
     assert FLOWS.fields[:6] == ("uid", "community_id", "first_ts", "last_ts", "duration_s", "proto")
     assert EVENTS.fields[:3] == ("ts", "uid", "orig_ip")
-    assert DNS.fields == ("ts", "orig_ip", "resp_ip", "qname", "qtype", "rcode", "answers", "ttl")
+    assert DNS.fields[:8] == ("ts", "orig_ip", "resp_ip", "qname", "qtype", "rcode", "answers", "ttl")
     assert FINDINGS.fields[:4] == ("id", "analyzer", "orig_ip", "dest")

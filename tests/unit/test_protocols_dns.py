@@ -145,7 +145,10 @@ def test_multicast() -> None:
     service = wire_name(b"_ipp", b"_tcp", b"local")
     two = struct.pack(">HHHHHH", 0, 0, 2, 0, 0, 0) + (service + b"\0\x0c\x80\1") * 2
     assert (parse_message(two).status, parse_message(two).qname) == (dns.QUERY, "_ipp._tcp.local")
-    assert parse_message(b"\0\1" + two[2:]).status == dns.NOT_DNS  # several questions only with id 0
+    assert parse_message(two[:-1] + b"\7").status == dns.NOT_DNS  # the second question's class
+    known = struct.pack(">HHHHHH", 0, 0, 0, 1, 0, 0) + record(service, 12, service)
+    assert (parse_message(known).status, parse_message(known).answers) == (dns.QUERY, ("_ipp._tcp.local",))
+    assert parse_message(b"\0\1" + known[2:]).status == dns.NOT_DNS
     unasked = struct.pack(">HHHHHH", 0, 0x8400, 0, 1, 0, 0) + record(service, 1, bytes([192, 0, 2, 9]), rclass=0x8001)
     message = parse_message(unasked)
     assert (message.status, message.qname, message.qtype) == (dns.RESPONSE, "_ipp._tcp.local", 1)
@@ -162,7 +165,7 @@ def test_multicast() -> None:
         query(NAME, flags=0x0103),  # a query with a response code
         query(NAME, qtype=0),
         query(NAME)[:-1] + b"\7",  # class 7
-        query(NAME)[:4] + b"\0\2" + query(NAME)[6:],  # two questions
+        query(NAME)[:4] + b"\0\x21" + query(NAME)[6:],  # 33 questions
         query(NAME)[:6] + b"\xff\xff" + query(NAME)[8:],  # more records than 64 KiB hold
         b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
         bytes(64),

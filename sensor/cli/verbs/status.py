@@ -57,11 +57,13 @@ def describe(health: Mapping[str, Any]) -> Iterator[str]:
     if health["counters"]:
         yield "counted"
     for kind, names in health["counters"].items():
-        yield f"  {clean(kind):<{_LABEL_WIDTH - 2}}{clean(', '.join(f'{name} {human_count(n)}' for name, n in names.items()))}"
+        numbers = ", ".join(f"{name} {human_count(n)}" for name, n in names.items())
+        yield f"  {clean(kind):<{_LABEL_WIDTH - 2}}{clean(numbers)}"
     if health["damaged"]:
         yield "not read to the end"
     for source in health["damaged"]:
-        yield clean(f"  {source['name']} ({source['state']}): {source['error']}")
+        reason = f": {source['error']}" if source["error"] else ""
+        yield clean(f"  {source['name']} ({source['state']}){reason}")
 
 
 def _listed(numbers: Mapping[str, int]) -> str:
