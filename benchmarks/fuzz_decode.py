@@ -1,12 +1,12 @@
 """Feed the decoder with mutated frames and look for exceptions and reads outside of the frame.
 
 usage: NUMBA_DISABLE_JIT=1 python benchmarks/fuzz_decode.py [CORPUS_DIR] -max_total_time=60   kernels as Python: guided
-       NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=DIR python benchmarks/fuzz_decode.py [CORPUS_DIR] -max_total_time=60   compiled
+       NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=... python benchmarks/fuzz_decode.py [CORPUS_DIR] -max_total_time=60
 
-Coverage guides the search through the kernels only while they are Python; the corpus of a guided run is the best thing to
-start a compiled run from, which needs a cache directory of its own: numba would take kernels without the check from
-the usual one. Without a corpus directory the run starts from the captures in pcaps/. Other options are libFuzzer's
-(-help=1). A crash leaves its input in the working directory.
+Coverage guides the search through the kernels only while they are Python; the corpus of a guided run is the best thing
+to start a compiled run from. That one needs a cache directory of its own: from the usual one numba would take kernels
+without the check. Without a corpus directory the run starts from the captures in pcaps/. Other options are
+libFuzzer's (-help=1). A crash leaves its input in the working directory.
 
 An input is a frame behind two bytes: which link type, and how much longer the frame was on the wire.
 """
@@ -14,6 +14,7 @@ An input is a frame behind two bytes: which link type, and how much longer the f
 import os
 import sys
 import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 
 import atheris
@@ -27,7 +28,7 @@ if not GUIDED and os.environ.get("NUMBA_BOUNDSCHECK") != "1":
     sys.exit("set NUMBA_DISABLE_JIT=1 or NUMBA_BOUNDSCHECK=1: without one of them a stray read goes unseen")
 
 # numba cannot compile instrumented code
-with atheris.instrument_imports(include=["sensor.decode"] if GUIDED else []):
+with atheris.instrument_imports(include=["sensor"]) if GUIDED else nullcontext():
     from sensor import constants as c
     from sensor.capture.batch import Batch
     from sensor.capture.reader import open_capture
@@ -39,6 +40,7 @@ LONG._takes_short_way = False
 LONG._secret = SHORT._secret
 
 
+@atheris.instrument_func
 def check(data: bytes) -> None:
     """Decode one frame, both ways, and hold the rows to what they promise."""
     if len(data) < 2:

@@ -6,6 +6,7 @@ on: after a change in one of them, kernels compile anew. Where no directory can 
 This module never prints; `first_run` says whether a wait is ahead.
 """
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Callable
@@ -16,6 +17,7 @@ import numba
 
 _ROOT = Path(__file__).resolve().parent.parent
 _KERNEL_PACKAGES = ("capture", "decode", "flows", "protocols", "beacon")
+_DONE = "complete"
 _FROZEN = ("constants.py", "dtypes.py")  # kernels take their numbers in at compile time
 
 
@@ -47,8 +49,15 @@ if CACHE_DIR is not None:
 
 
 def first_run() -> bool:
-    """Whether the kernels still have to be compiled (tens of seconds)."""
-    return CACHE_DIR is None or not any(CACHE_DIR.iterdir())
+    """Whether kernels still have to be compiled (tens of seconds): no run has come to its end with this cache."""
+    return CACHE_DIR is None or not (CACHE_DIR / _DONE).exists()
+
+
+def note_run() -> None:
+    """Note that a run came to its end, so its kernels are in the cache."""
+    if CACHE_DIR is not None:
+        with contextlib.suppress(OSError):
+            (CACHE_DIR / _DONE).touch()
 
 
 def kernel(*args: Any, **options: Any) -> Callable[..., Any]:

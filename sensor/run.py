@@ -5,9 +5,11 @@ In: paths, a store, a site. Out: reports for whoever asked. Neither prints nor e
 
 import secrets
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from importlib import resources
+from multiprocessing import get_context
 from pathlib import Path
 
 from analyzers.beacon import score_beacons
@@ -22,10 +24,12 @@ from sensor.capture.files import discover, order_rotated
 from sensor.capture.reader import CaptureReader, RotatedReader, open_capture
 from sensor.capture.stream import STDIN
 from sensor.errors import InputError
+from sensor.jit import note_run
 from sensor.pipeline import Capture, Progress, run_capture
 from sensor.site import Site
 from sensor.store.columns import N_BUCKETS
 from sensor.store.evidence import keep_evidence
+from sensor.store.lake import Lake
 from sensor.store.series import flow_columns, population_columns, series_columns
 from sensor.store.store import Store
 
@@ -97,6 +101,8 @@ def replay(
     with Store.open(store_dir, write=True) as store:
         if rotated:
             report.sources = [_replay_ring(store, order_rotated(files), progress)]
+        elif jobs > 1 and len(files) > 1 and STDIN not in files:
+            report.sources = _replay_side_by_side(store, files, jobs)
         else:
             report.sources = [_replay_one(store, path, progress) for path in files]
         if with_analysis:
@@ -104,6 +110,7 @@ def replay(
             since = min((s.first_ts for s in times if s.first_ts is not None), default=None)
             until = max((s.last_ts + 1 for s in times if s.last_ts is not None), default=None)
             report.analysis = _analyze(store, site, since, until)
+            note_run()
     return report
 
 
@@ -188,19 +195,57 @@ def _read(
         run_capture(reader, store.lake, partial(store.segment_name, digest), capture, progress=progress)
         state = "damaged" if capture.error else "complete"
     finally:
-        store.finish_source(
-            digest,
-            state=state,
-            packets=capture.packets,
-            n_bytes=capture.n_bytes,
-            first_ts=capture.first_ts,
-            last_ts=capture.last_ts,
-            link_types=list(capture.counters.get("link", {})),
-            rows=capture.rows,
-            error=capture.error,
-        )
-        store.save_counters(digest, capture.counters)
+        _finish(store, digest, state, capture, report)
+    return True
+
+
+def _finish(store: Store, digest: str, state: str, capture: Capture, report: SourceReport) -> None:
+    """Record how the reading of a source ended, in the store and in its report."""
+    store.finish_source(
+        digest,
+        state=state,
+        packets=capture.packets,
+        n_bytes=capture.n_bytes,
+        first_ts=capture.first_ts,
+        last_ts=capture.last_ts,
+        link_types=list(capture.counters.get("link", {})),
+        rows=capture.rows,
+        error=capture.error,
+    )
+    store.save_counters(digest, capture.counters)
     report.packets, report.counters, report.error = capture.packets, capture.counters, capture.error
     report.flows, report.events, report.dns = (capture.rows[table] for table in ("flow", "event", "dns"))
     report.first_ts, report.last_ts = capture.first_ts, capture.last_ts
-    return True
+
+
+def _replay_side_by_side(store: Store, files: list[str], jobs: int) -> list[SourceReport]:
+    """Read files by several processes; they write segments, this one keeps the books."""
+    reports = []
+    running: dict[str, tuple[Future[Capture], SourceReport]] = {}
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        for path in files:
+            report = SourceReport(Path(path).name)
+            reports.append(report)
+            try:
+                with open_capture(path) as reader:
+                    digest = reader.content_hash
+            except InputError as error:
+                report.error = str(error)
+                continue
+            if digest in running or store.begin_source(digest, report.name, path=path, kagami_version=__version__):
+                report.skipped = True
+                report.first_ts, report.last_ts = store.source_span(digest)
+            else:
+                running[digest] = (pool.submit(_read_aside, path, store.lake.root, digest), report)
+        for digest, (capture, report) in running.items():
+            result = capture.result()
+            _finish(store, digest, "damaged" if result.error else "complete", result, report)
+    return reports
+
+
+def _read_aside(path: str, lake_root: Path, digest: str) -> Capture:
+    """The part of `_read` that a process of its own does."""
+    capture = Capture()
+    with open_capture(path) as reader:
+        run_capture(reader, Lake(lake_root), partial(Store.segment_name, digest), capture)
+    return capture

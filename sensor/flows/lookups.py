@@ -11,7 +11,7 @@ import numpy as np
 from sensor.constants import APP_DNS, PROTO_TCP
 from sensor.flows.hashing import hash_words
 from sensor.flows.names import remember
-from sensor.flows.out import N_DNS, bucket_of
+from sensor.flows.out import N_DNS
 from sensor.flows.pool import intern
 from sensor.jit import packet_kernel as kernel
 from sensor.protocols.dns import (
@@ -77,7 +77,7 @@ def _new_row(f, p, out, pool, key, scratch):
     q["qtype"] = np.uint16(scratch.info[QTYPE])
     q["rcode"] = -1
     q["proto"] = f["proto"]
-    q["bucket"] = bucket_of(f["orig_hi"], f["orig_lo"])
+    q["bucket"] = f["bucket"]
     q["has_query"] = 0
     q["is_open"] = 0
     return row

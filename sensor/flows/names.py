@@ -4,9 +4,8 @@ Trust rises in the order of SOURCE_*: an address a client resolved, an HTTP Host
 proxy. A later, better name replaces a weaker one; the first of its kind stays.
 """
 
-from collections import namedtuple
-
 import numpy as np
+from numpy.typing import NDArray
 
 from sensor.flows.hashing import hash_words
 from sensor.flows.out import close_event, endpoint_id, open_event
@@ -21,22 +20,19 @@ from sensor.protocols.tls import HELLO_SNI, find_sni
 LOOKS = 4  # payload packets of a side that are searched before a flow stays nameless
 _TTL_FLOOR_NS = 3600 * 10**9  # clients and their applications hold on to addresses longer than the TTL says
 
-Cache = namedtuple("Cache", "code name expiry")
-"""Names by (client, address), four places a set, the one that expires first is replaced.
-
-code : uint64[n], keyed hash of both addresses, 0 free; name : uint32[n], pool number; expiry : int64[n], packet time ns
-"""
-_WAYS = 4
+CACHED = np.dtype([("code", np.uint64), ("expiry", np.int64), ("name", np.uint32), ("pad", np.uint8, (4,))])
+"""A name by (client, address): keyed hash of both addresses, 0 free; packet time it ages at, ns; pool number."""
+_WAYS = 4  # places a name may stand in; the one that ages first is replaced
 
 
-def new_cache(n: int) -> Cache:
-    """A cache for `n` (a power of two) names."""
-    return Cache(np.zeros(n, np.uint64), np.zeros(n, np.uint32), np.zeros(n, np.int64))
+def new_cache(n: int) -> NDArray[np.void]:
+    """A cache for `n` (a power of two) names, CACHED[n]."""
+    return np.zeros(n, CACHED)
 
 
 @kernel()
 def _set_of(cache, code):
-    return np.int64(code & np.uint64(cache.code.shape[0] // _WAYS - 1)) * _WAYS
+    return np.int64(code & np.uint64(cache.shape[0] // _WAYS - 1)) * _WAYS
 
 
 @kernel()
@@ -46,14 +42,14 @@ def remember(cache, key, client_hi, client_lo, hi, lo, name, ts, ttl_s):
     start = _set_of(cache, code)
     place = start
     for i in range(start, start + _WAYS):
-        if cache.code[i] == code:
+        if cache[i]["code"] == code:
             place = i
             break
-        if cache.expiry[i] < cache.expiry[place]:
+        if cache[i]["expiry"] < cache[place]["expiry"]:
             place = i
-    cache.code[place] = code
-    cache.name[place] = name
-    cache.expiry[place] = ts + max(_TTL_FLOOR_NS, np.int64(ttl_s) * 1_000_000_000)
+    cache[place]["code"] = code
+    cache[place]["name"] = name
+    cache[place]["expiry"] = ts + max(_TTL_FLOOR_NS, np.int64(ttl_s) * 1_000_000_000)
 
 
 @kernel()
@@ -65,8 +61,8 @@ def recall(cache, key, client_hi, client_lo, hi, lo, ts):
         code = hash_words(key[0], key[1], c_hi, c_lo, hi, lo, np.uint64(1))
         start = _set_of(cache, code)
         for i in range(start, start + _WAYS):
-            if cache.code[i] == code and cache.expiry[i] >= ts:
-                return cache.name[i]
+            if cache[i]["code"] == code and cache[i]["expiry"] >= ts:
+                return cache[i]["name"]
     return np.uint32(0)
 
 

@@ -32,11 +32,13 @@ from sensor.protocols.text import format_ip, put_decimal, put_ip
 
 BUCKETS = 16  # partitions of the lake by client
 
-Out = namedtuple("Out", "flows events dns n text")
+Out = namedtuple("Out", "flows events dns n text addresses")
 """flows : FLOW_OUT[], events : EVENT_OUT[], dns : DNS_OUT[]
 n : int64[3], rows used of each
 text : uint8[64], scratch for one address text
+addresses : KNOWN[power of two], numbers of the address texts met last, so that most need not be written again
 """
+KNOWN = np.dtype([("hi", np.uint64), ("lo", np.uint64), ("name_id", np.uint32), ("pad", np.uint8, (4,))])
 N_FLOWS, N_EVENTS, N_DNS = 0, 1, 2
 
 
@@ -48,6 +50,7 @@ def new_out(n_rows: int) -> Out:
         np.zeros(n_rows, DNS_OUT),
         np.zeros(3, np.int64),
         np.zeros(64, np.uint8),
+        np.zeros(1 << 13, KNOWN),
     )
 
 
@@ -59,10 +62,15 @@ def bucket_of(hi, lo):
 
 
 @kernel()
-def ip_id(out, pool, hi, lo):
+def address_id(out, pool, hi, lo):
     """Number of an address's canonical text in the pool."""
-    n = format_ip(hi, lo, out.text)
-    return intern(pool, out.text, 0, n)
+    mix = (lo ^ hi * np.uint64(0x9E3779B97F4A7C15)) * np.uint64(0xD6E8FEB86659FD93)
+    known = out.addresses[np.int64(mix >> np.uint64(32)) & (out.addresses.shape[0] - 1)]
+    if not (known["lo"] == lo and known["hi"] == hi and known["name_id"]):
+        known["hi"] = hi
+        known["lo"] = lo
+        known["name_id"] = intern(pool, out.text, 0, format_ip(hi, lo, out.text))
+    return known["name_id"]
 
 
 @kernel()
@@ -128,7 +136,7 @@ def close_event(f, out, pool):
     e["proto"] = f["proto"]
     e["kind"] = np.uint8(kind)
     e["answered"] = f["event_answered"]
-    e["bucket"] = bucket_of(f["orig_hi"], f["orig_lo"])
+    e["bucket"] = f["bucket"]
     f["event_open"] = 0
 
 
@@ -188,7 +196,7 @@ def report_flow(f, out, pool, reason, with_event):
     r["conn_state"] = np.uint8(_state_of(f))
     r["end_reason"] = np.uint8(reason)
     r["tunnel"] = f["tunnel"]
-    r["bucket"] = bucket_of(f["orig_hi"], f["orig_lo"])
+    r["bucket"] = f["bucket"]
     if reason == END_ACTIVE:
         f["reported_pkts"][0] = f["pkts"][0]
         f["reported_pkts"][1] = f["pkts"][1]

@@ -61,7 +61,8 @@ FLOW = np.dtype(
         ("is_query", np.uint8),  # DNS: its events are its queries
         ("event_open", np.uint8),  # 1: the event_* fields describe an event not yet written
         ("had_payload", np.uint8),  # 1: last_payload_ts holds
-        ("pad", np.uint8, (4,)),
+        ("bucket", np.uint8),  # partition of the originator in the lake
+        ("pad", np.uint8, (3,)),
         ("rexmits", np.uint16, (2,)),
         ("gaps", np.uint16, (2,)),
         ("zero_windows", np.uint16, (2,)),

@@ -24,7 +24,7 @@ from sensor.flows.duplicates import is_duplicate
 from sensor.flows.hashing import hash_words
 from sensor.flows.icmp import counterpart
 from sensor.flows.lookups import take_dns
-from sensor.flows.out import N_DNS, N_EVENTS, N_FLOWS, close_event, ip_id, open_event, report_flow
+from sensor.flows.out import N_DNS, N_EVENTS, N_FLOWS, address_id, bucket_of, close_event, open_event, report_flow
 from sensor.flows.pool import nearly_full
 from sensor.flows.prefetch import prefetch
 from sensor.flows.rows import (
@@ -116,8 +116,9 @@ def _begin(tab, cache, pool, out, p, port, row):
         f["orig_hi"], f["orig_lo"] = p["src_hi"], p["src_lo"]
         f["resp_hi"], f["resp_lo"] = p["dst_hi"], p["dst_lo"]
         f["key_port"] = port
-    f["orig_ip_id"] = ip_id(out, pool, f["orig_hi"], f["orig_lo"])
-    f["resp_ip_id"] = ip_id(out, pool, f["resp_hi"], f["resp_lo"])
+    f["orig_ip_id"] = address_id(out, pool, f["orig_hi"], f["orig_lo"])
+    f["resp_ip_id"] = address_id(out, pool, f["resp_hi"], f["resp_lo"])
+    f["bucket"] = bucket_of(f["orig_hi"], f["orig_lo"])
     f["proto"] = p["proto"]
     f["first_ts"] = p["ts_ns"]
     f["last_ts"] = p["ts_ns"]
@@ -282,6 +283,7 @@ def track(packets, first, frames, codes, tab, cache, pool, out, clock, config, s
             prefetch(tab.slots, np.int64(codes[i + _AHEAD_SLOT] & np.uint64(mask)))
             near = np.int64(tab.slots[np.int64(codes[i + _AHEAD_ROW] & np.uint64(mask))] & np.uint64(0xFFFFFFFF))
             prefetch(tab.flows, max(near - 1, 0))
+            prefetch(tab.deadline, max(near - 1, 0))
         p = packets[i]
         if p["status"] != STATUS_OK:
             clock.counts[C_NOT_FLOW] += 1

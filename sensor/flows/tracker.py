@@ -156,12 +156,12 @@ class FlowTracker:
         live = self._table.deadline[: len(flows)] != NEVER
         old = self._pool
         self._texts_lost += int(old.meta[2])
-        names = self._cache.name
+        names = self._cache["name"]
         for fields, with_cache in ((_FLOW_IDS, True), (_FLOW_IDS, False), (_FLOW_NAME_IDS, False), (_FLOW_IDS[:2], False)):
             pool = new_pool(_POOL_TEXTS, _POOL_BYTES, self._key)
             moved = {field: np.ascontiguousarray(flows[field][live]) for field in fields}
             moved_dns = {field: np.ascontiguousarray(waiting_dns[field]) for field in _DNS_IDS}
-            moved_names = names.copy() if with_cache else np.zeros_like(names)
+            moved_names = np.ascontiguousarray(names) if with_cache else np.zeros_like(names)
             for numbers in (*moved.values(), *moved_dns.values(), moved_names):
                 keep(pool, old, numbers)
             if not nearly_full(pool):
@@ -170,5 +170,6 @@ class FlowTracker:
             flows[field][live] = moved.get(field, 0)
         for field, numbers in moved_dns.items():
             waiting_dns[field] = numbers
-        names[:] = moved_names
+        self._cache["name"] = moved_names
+        self._out.addresses["name_id"] = 0
         self._pool = pool

@@ -191,6 +191,8 @@ class Store:
                 self.db.execute("DELETE FROM source WHERE content_hash = ?", (content_hash,))
             return False
         with self.transaction():
+            self.db.execute("PRAGMA defer_foreign_keys = ON")  # counters follow their source below
+            self.db.execute("DELETE FROM counter WHERE source = ?", (known,))
             self.db.execute("DELETE FROM source WHERE content_hash = ?", (known,))
             self.db.execute("UPDATE source SET content_hash = ? WHERE content_hash = ?", (known, content_hash))
             self.db.execute("UPDATE counter SET source = ? WHERE source = ?", (known, content_hash))

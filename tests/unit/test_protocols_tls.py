@@ -2,6 +2,7 @@
 
 import struct
 
+import numba
 import numpy as np
 import pytest
 
@@ -174,4 +175,5 @@ def test_writable_arrays_are_taken_as_well() -> None:
     hello = frames_of(records(client_hello(server_name(NAME)))).copy()
     assert hello.flags.writeable
     assert tls.find_sni(hello, 0, len(hello))[0] == tls.HELLO_SNI
-    assert len(tls.find_sni.signatures) == 1  # and without another compile
+    if numba.config.DISABLE_JIT == 0:
+        assert len(tls.find_sni.signatures) == 1  # and without another compile
