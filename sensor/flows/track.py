@@ -52,7 +52,9 @@ _DUE, _BEFORE, _ROW, _NOW = range(4)
 COUNT_NAMES = ("packets", "duplicates", "not_flow", "evicted", "time_backwards", "flows")
 C_PACKETS, C_DUPLICATES, C_NOT_FLOW, C_EVICTED, C_BACKWARDS, C_FLOWS = range(6)
 
+RETRY_NS = 3_500_000_000  # the longest first retransmission timer in use (Windows before 10: 3 s)
 ATTEMPT_NS = 5 * 10**9  # Zeek's tcp_attempt_delay
+NOT_YET, ONE_SIDED = -1, -2  # beside END_*: why a flow is reported
 SWEEP_NS = 5 * 10**9
 _AHEAD_SLOT, _AHEAD_ROW = 16, 8  # packets looked ahead, so that their memory is here when they are
 _ROOM = 4  # rows one packet may write to a buffer, at most
@@ -139,13 +141,18 @@ def _begin(tab, cache, pool, out, p, port, row):
 
 
 @kernel()
-def _restart_one_sided(f, ts, out, pool):
-    """Report what a connection did of which the mirror shows one side only, and go on with it as seen midstream.
+def _side(f, p, port):
+    """0 when the originator sent packet p, else 1."""
+    return 0 if (p["src_lo"] == f["orig_lo"] and p["src_hi"] == f["orig_hi"] and port == f["key_port"]) else 1
+
+
+@kernel()
+def _restart(f, ts):
+    """Go on with a connection of which the mirror shows one side only as with one seen midstream.
 
     Zeek takes an unanswered SYN for over after its attempt delay, so its rows are cut here; ours carry one uid, and
     the open event goes on.
     """
-    report_flow(f, out, pool, END_IDLE, False)
     for d in range(2):
         f["state"][d] = f["prev_state"][d] = 0
         f["fins"][d] = f["closed"][d] = 0
@@ -156,6 +163,22 @@ def _restart_one_sided(f, ts, out, pool):
     f["history_len"] = 0
     f["history_bits"] = 0
     f["first_ts"] = f["report_ts"] = f["last_ts"] = ts
+
+
+@kernel()
+def _is_retry(f, ts):
+    """Whether a SYN that opens another connection on a key is the stack trying again, so that both are one attempt.
+
+    Stacks repeat an unanswered SYN at doubling gaps (RFC 6298 section 2) and a refused one at once, sometimes with a
+    new sequence number; a program that calls again does so at its own, longer pace.
+    """
+    tried_ns = f["last_ts"] - f["event_ts"]
+    return (
+        f["event_open"]
+        and not f["event_answered"]
+        and f["event_bytes"][0] == 0
+        and ts - f["last_ts"] <= max(RETRY_NS, 5 * tried_ns // 2)
+    )
 
 
 @kernel()
@@ -256,15 +279,27 @@ def _sweep(tab, pool, out, clock):
 
 
 @kernel()
-def _sweep_when_due(ts, tab, pool, out, clock):
-    """Sweep by the older of the last two packets' times, so that one wrong clock reading expires nothing."""
+def _begin_sweep_when_due(ts, clock):
+    """A sweep is due by the older of the last two packets' times, so that one wrong clock reading expires nothing."""
     now = min(ts, clock.meta[_BEFORE])
     if now >= clock.meta[_DUE] or now < clock.meta[_DUE] - 4 * SWEEP_NS:
         clock.meta[_DUE] = now + SWEEP_NS
         clock.meta[_ROW] = 0
         clock.meta[_NOW] = now
-        return _sweep(tab, pool, out, clock)
-    return True
+
+
+@kernel()
+def _why_report(tab, row, p, d, ts, config):
+    """Why the flow must be reported before packet p of side d is taken, or NOT_YET."""
+    f = tab.flows[row]
+    if ts > tab.deadline[row]:
+        return END_IDLE
+    if p["proto"] == PROTO_TCP and p["fragment"] != FRAGMENT_LATER:
+        if tcp.is_one_sided(f) and ts - f["first_ts"] > ATTEMPT_NS:
+            return ONE_SIDED
+        if p["tcp_flags"] & TCP_SYN and tcp.is_reuse(f, d, np.int64(p["tcp_flags"]), p["seq"]):
+            return END_END
+    return END_ACTIVE if ts - f["report_ts"] >= config.active_ns else NOT_YET
 
 
 @kernel()
@@ -276,8 +311,6 @@ def track(packets, first, frames, codes, tab, cache, pool, out, clock, config, s
     """
     n = packets.shape[0]
     mask = np.int64(tab.slots.shape[0] - 1)
-    if clock.meta[_ROW] >= 0 and not _sweep(tab, pool, out, clock):
-        return first, DRAIN
     for i in range(first, n):
         if i + _AHEAD_SLOT < n:
             prefetch(tab.slots, np.int64(codes[i + _AHEAD_SLOT] & np.uint64(mask)))
@@ -291,47 +324,47 @@ def track(packets, first, frames, codes, tab, cache, pool, out, clock, config, s
         if not _has_room(out, pool):
             return i, DRAIN
         ts = p["ts_ns"]
-        if not _sweep_when_due(ts, tab, pool, out, clock):
+        _begin_sweep_when_due(ts, clock)
+        if clock.meta[_ROW] >= 0 and not _sweep(tab, pool, out, clock):
             return i, DRAIN
         if ts < clock.meta[_BEFORE]:
             clock.counts[C_BACKWARDS] += 1
         clock.meta[_BEFORE] = ts
         port, one_way = _key_port(p)
         code = codes[i]
+        is_retry = False
+        attempt_ts = ts
         row = table.find(tab, code, p["src_hi"], p["src_lo"], p["dst_hi"], p["dst_lo"], port, p["proto"], one_way)
         if row >= 0:
             f = tab.flows[row]
-            d = 0 if (p["src_lo"] == f["orig_lo"] and p["src_hi"] == f["orig_hi"] and port == f["key_port"]) else 1
-            if ts > tab.deadline[row]:
-                _finish(tab, row, pool, out, END_IDLE)
-                row = -1
-            elif is_duplicate(f, d, p, frames):
+            d = _side(f, p, port)
+            why = _why_report(tab, row, p, d, ts, config)
+            if why != END_IDLE and is_duplicate(f, d, p, frames):
                 clock.counts[C_DUPLICATES] += 1
                 continue
-            elif tcp.is_one_sided(f) and ts - f["first_ts"] > ATTEMPT_NS:
-                _restart_one_sided(f, ts, out, pool)
-            elif (
-                p["proto"] == PROTO_TCP
-                and p["fragment"] != FRAGMENT_LATER
-                and p["tcp_flags"] & TCP_SYN
-                and tcp.is_reuse(f, d, np.int64(p["tcp_flags"]), p["seq"])
-            ):
-                _finish(tab, row, pool, out, END_END)
-                row = -1
+            if why != NOT_YET:
+                attempt_ts = f["event_ts"]
+                is_retry = why == END_END and _is_retry(f, ts)
+                ends = why == END_IDLE or why == END_END
+                report_flow(f, out, pool, END_IDLE if why == ONE_SIDED else why, ends and not is_retry)
+                if ends:
+                    table.remove(tab, row)
+                    row = -1
+                elif why == ONE_SIDED:
+                    _restart(f, ts)
         if row < 0:
             row = table.insert(tab, code)
             if row < 0:
                 return i, EVICT
             _begin(tab, cache, pool, out, p, port, row)
             f = tab.flows[row]
-            d = 0 if (p["src_lo"] == f["orig_lo"] and p["src_hi"] == f["orig_hi"] and port == f["key_port"]) else 1
+            if is_retry:
+                f["event_ts"] = attempt_ts
+            d = _side(f, p, port)
             is_duplicate(f, d, p, frames)
             clock.counts[C_FLOWS] += 1
         clock.counts[C_PACKETS] += 1
-        f = tab.flows[row]
-        _take(tab, f, row, p, d, frames, cache, pool, out, config, scratch)
-        if ts - f["report_ts"] >= config.active_ns:
-            report_flow(f, out, pool, END_ACTIVE, False)
+        _take(tab, tab.flows[row], row, p, d, frames, cache, pool, out, config, scratch)
     return n, DONE
 
 

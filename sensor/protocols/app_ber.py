@@ -8,13 +8,13 @@ from numba import types
 
 from sensor.constants import APP_KERBEROS, APP_LDAP, APP_NONE, APP_SNMP
 from sensor.jit import kernel
-from sensor.protocols.reads import FRAMES, be16, be32
+from sensor.protocols.reads import FRAMES, HELPER, be16, be32
 
 _INT = types.int64
 _CODE = types.int64(FRAMES, types.int64, types.int64)
 
 
-@kernel(types.UniTuple(_INT, 2)(FRAMES, _INT, _INT))
+@kernel(types.UniTuple(_INT, 2)(FRAMES, _INT, _INT), **HELPER)
 def _read_der_length(frames, at, end):
     """(length, position behind it) of the DER length at `at`; length -1 when it is cut or of more than four bytes."""
     if at >= end:
@@ -31,7 +31,7 @@ def _read_der_length(frames, at, end):
     return length, at + 1 + n_bytes
 
 
-@kernel(_CODE)
+@kernel(_CODE, **HELPER)
 def match_kerberos(frames, pos, end):
     """kerberos: an application tag, a sequence, and in it the version number 5."""
     tag = frames[pos]
@@ -50,7 +50,7 @@ def match_kerberos(frames, pos, end):
     return APP_NONE
 
 
-@kernel(_CODE)
+@kernel(_CODE, **HELPER)
 def match_ber_sequence(frames, pos, end):
     """ldap or snmp: a sequence that starts with a small integer."""
     length, at = _read_der_length(frames, pos + 1, end)

@@ -27,13 +27,13 @@ from sensor.protocols.app_ber import match_ber_sequence, match_kerberos
 from sensor.protocols.app_text import match_banner
 from sensor.protocols.app_udp import match_stun
 from sensor.protocols.dns import is_message
-from sensor.protocols.reads import FRAMES, be16, be32
+from sensor.protocols.reads import FRAMES, HELPER, be16, be32
 
 _CODE_SIDE = types.int64(FRAMES, types.int64, types.int64, types.boolean)
 _CODE_SIDE_PORT = types.int64(FRAMES, types.int64, types.int64, types.boolean, types.int64)
 
 
-@kernel(_CODE_SIDE_PORT)
+@kernel(_CODE_SIDE_PORT, **HELPER)
 def _match_tpkt(frames, pos, end, is_orig, resp_port):
     """rdp: TPKT around an X.224 connection request or confirm with RDP's negotiation or cookie in it."""
     if end - pos < 11 or frames[pos + 1] != 0 or be16(frames, pos + 2) != end - pos:
@@ -49,7 +49,7 @@ def _match_tpkt(frames, pos, end, is_orig, resp_port):
     return APP_RDP if resp_port == 3389 else APP_NONE
 
 
-@kernel(_CODE_SIDE)
+@kernel(_CODE_SIDE, **HELPER)
 def _match_length_prefixed(frames, pos, end, is_orig):
     """What starts with a zero byte of a length: smb, kerberos, postgresql."""
     n_bytes = end - pos
@@ -68,7 +68,7 @@ def _match_length_prefixed(frames, pos, end, is_orig):
     return APP_NONE
 
 
-@kernel(_CODE_SIDE_PORT)
+@kernel(_CODE_SIDE_PORT, **HELPER)
 def match_tcp(frames, pos, end, is_orig, resp_port):
     """Binary protocols over TCP, chosen by the first byte. At least three bytes are there."""
     n_bytes = end - pos

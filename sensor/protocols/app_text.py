@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sensor.constants import APP_FTP, APP_HTTP, APP_NAMES, APP_NONE, APP_RTSP, APP_SIP, APP_SMTP, PROTO_TCP, PROTO_UDP
 from sensor.jit import kernel
 from sensor.protocols.http import method_bytes, version_digit, web_scheme_bytes
-from sensor.protocols.reads import FRAMES, be32
+from sensor.protocols.reads import FRAMES, HELPER, be32
 
 # --- fixed beginnings: (bytes, name, who sends them, transport, port of the responder or 0 for any) ---
 _ANYONE = 0
@@ -69,7 +69,7 @@ _CODE = types.int64(FRAMES, types.int64, types.int64)
 _CODE_PORT = types.int64(FRAMES, types.int64, types.int64, types.int64)
 
 
-@kernel(_INT(FRAMES, _INT, _INT, types.boolean, _INT, _INT))
+@kernel(_INT(FRAMES, _INT, _INT, types.boolean, _INT, _INT), **HELPER)
 def match_beginning(frames, pos, end, is_orig, proto, resp_port):
     """The protocol of the first fixed beginning that fits, 0 when none does."""
     sender = _ORIG if is_orig else _RESP
@@ -87,7 +87,7 @@ def match_beginning(frames, pos, end, is_orig, proto, resp_port):
     return APP_NONE
 
 
-@kernel(_CODE)
+@kernel(_CODE, **HELPER)
 def match_request(frames, pos, end):
     """http, sip or rtsp by the method and the form of the target."""
     if version_digit(frames, pos, end) >= 0:
@@ -112,7 +112,7 @@ def match_request(frames, pos, end):
     return APP_NONE
 
 
-@kernel(_CODE_PORT)
+@kernel(_CODE_PORT, **HELPER)
 def match_banner(frames, pos, end, resp_port):
     """smtp or ftp: a server's greeting "220 ..." by the word in it, else by the port."""
     if end - pos < 6 or frames[pos + 1] != 0x32 or frames[pos + 2] != 0x30:

@@ -29,7 +29,7 @@ from sensor.constants import (
 from sensor.jit import kernel
 from sensor.protocols.app_ber import match_ber_sequence, match_kerberos
 from sensor.protocols.dns import is_message
-from sensor.protocols.reads import FRAMES, be16, be32
+from sensor.protocols.reads import FRAMES, HELPER, be16, be32
 
 _STUN_COOKIE = 0x2112A442
 _DHCP_COOKIE = 0x63825363
@@ -40,7 +40,7 @@ _CODE_PORT = types.int64(FRAMES, types.int64, types.int64, types.int64)
 _CODE_SIDE_PORT = types.int64(FRAMES, types.int64, types.int64, types.boolean, types.int64)
 
 
-@kernel(_CODE)
+@kernel(_CODE, **HELPER)
 def match_stun(frames, pos, end):
     """stun: two zero bits, the magic cookie, a length in fours that is the payload's."""
     if end - pos < 20 or frames[pos] >= 0x40 or be32(frames, pos + 4) != _STUN_COOKIE:
@@ -49,7 +49,7 @@ def match_stun(frames, pos, end):
     return APP_STUN if length % 4 == 0 and length + 20 <= end - pos else APP_NONE
 
 
-@kernel(_CODE_SIDE)
+@kernel(_CODE_SIDE, **HELPER)
 def _match_quic(frames, pos, end, is_orig):
     """quic: a long header of a known version, or the older Google form."""
     n_bytes = end - pos
@@ -80,7 +80,7 @@ def _match_quic(frames, pos, end, is_orig):
     return APP_QUIC if version != 0 or (end - pos - 7 - destination - source) % 4 == 0 else APP_NONE
 
 
-@kernel(_CODE)
+@kernel(_CODE, **HELPER)
 def _match_dtls(frames, pos, end):
     """dtls: a record of version 1.0, 1.2 or 1.3 that does not go past the payload."""
     if end - pos < 13 or not 20 <= frames[pos] <= 25 or frames[pos + 1] != 0xFE or frames[pos + 2] < 0xFC:
@@ -89,7 +89,7 @@ def _match_dtls(frames, pos, end):
     return APP_DTLS if length > 0 and pos + 13 + length <= end else APP_NONE
 
 
-@kernel(_CODE_PORT)
+@kernel(_CODE_PORT, **HELPER)
 def _match_udp_port(frames, pos, end, resp_port):
     """Protocols over UDP whose bytes say enough only together with the port."""
     n_bytes = end - pos
@@ -125,7 +125,7 @@ def _match_udp_port(frames, pos, end, resp_port):
     return APP_NONE
 
 
-@kernel(_CODE_SIDE_PORT)
+@kernel(_CODE_SIDE_PORT, **HELPER)
 def match_udp(frames, pos, end, is_orig, resp_port):
     """Protocols over UDP. At least three bytes are there."""
     n_bytes = end - pos

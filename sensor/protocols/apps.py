@@ -12,7 +12,7 @@ from sensor.protocols.app_tcp import match_tcp
 from sensor.protocols.app_text import match_beginning, match_request
 from sensor.protocols.app_udp import match_udp
 from sensor.protocols.http import version_digit
-from sensor.protocols.reads import FRAMES
+from sensor.protocols.reads import FRAMES, LEAF
 from sensor.protocols.tls import NOT_TLS, find_sni
 
 __all__ = ["APP_NAMES", "identify"]
@@ -20,7 +20,7 @@ __all__ = ["APP_NAMES", "identify"]
 _INT = types.int64
 
 
-@kernel(types.uint8(FRAMES, _INT, _INT, types.boolean, types.uint8, _INT))
+@kernel(types.uint8(FRAMES, _INT, _INT, types.boolean, types.uint8, _INT), **LEAF)
 def identify(frames, pos, end, is_orig, proto, resp_port):
     """The application protocol that `frames[pos:end]`, the first payload of a flow's direction, belongs to.
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sensor.jit import kernel
 from sensor.protocols.dns_codes import qtype_name, rcode_name
-from sensor.protocols.reads import FRAMES, be16, be32, be64
+from sensor.protocols.reads import FRAMES, HELPER, LEAF, be16, be32, be64
 from sensor.protocols.text import put_decimal, put_ip
 
 __all__ = ["is_message", "parse_message", "qtype_name", "rcode_name"]
@@ -65,7 +65,7 @@ _INT = types.int64
 _OUT = types.uint8[::1]
 
 
-@kernel(_INT(FRAMES, _INT, _INT))
+@kernel(_INT(FRAMES, _INT, _INT), **HELPER)
 def _skip_name(frames, at, end):
     """The position behind the name at `at`, or _BAD or _SHORT."""
     start = at
@@ -81,7 +81,7 @@ def _skip_name(frames, at, end):
     return _SHORT
 
 
-@kernel(_INT(_OUT, _INT, types.uint8))
+@kernel(_INT(_OUT, _INT, types.uint8), **HELPER)
 def _put_label_byte(out, at, byte):
     """Write one byte of a label, escaped where needed; -1 when it does not fit."""
     if 0x41 <= byte <= 0x5A:  # "A" to "Z"
@@ -102,7 +102,7 @@ def _put_label_byte(out, at, byte):
     return at + 4
 
 
-@kernel(types.UniTuple(_INT, 2)(FRAMES, _INT, _INT, _INT, _OUT, _INT))
+@kernel(types.UniTuple(_INT, 2)(FRAMES, _INT, _INT, _INT, _OUT, _INT), **HELPER)
 def _read_name(frames, message, at, end, out, out_at):
     """Write the text of the name at `at` to `out[out_at:]`.
 
@@ -153,7 +153,7 @@ def _read_name(frames, message, at, end, out, out_at):
     return 0, out_at
 
 
-@kernel(types.boolean(FRAMES, _INT, _INT))
+@kernel(types.boolean(FRAMES, _INT, _INT), **HELPER)
 def _has_header(frames, pos, end):
     """Whether the twelve bytes at `pos` may be the header of a DNS message: operation and counts are sensible."""
     opcode = (np.int64(frames[pos + 2]) >> 3) & 15
@@ -172,14 +172,14 @@ def _has_header(frames, pos, end):
     return n_questions <= _QUESTIONS_MAX and (is_response or (frames[pos + 3] & 15) == 0)
 
 
-@kernel(types.boolean(_INT, _INT))
+@kernel(types.boolean(_INT, _INT), **HELPER)
 def _is_question(qtype, qclass):
     """Whether type and class of a question are ones that are asked for."""
     qclass &= 0x7FFF  # multicast DNS: the top bit asks for a unicast answer
     return qtype != 0 and (qclass in (1, 3, 4, 254, 255))
 
 
-@kernel(types.boolean(FRAMES, _INT, _INT))
+@kernel(types.boolean(FRAMES, _INT, _INT), **HELPER)
 def is_message(frames, pos, end):
     """Whether `frames[pos:end]` is a DNS message by its header and its whole first question (or first record)."""
     if pos < 0 or end > frames.shape[0] or end - pos < HEADER_BYTES + 5 or not _has_header(frames, pos, end):
@@ -190,7 +190,7 @@ def is_message(frames, pos, end):
     return _is_question(be16(frames, at), be16(frames, at + 2))
 
 
-@kernel(_INT(FRAMES, _INT, _INT, _INT, _OUT, _INT, types.uint64[:, ::1], types.int64[::1]))
+@kernel(_INT(FRAMES, _INT, _INT, _INT, _OUT, _INT, types.uint64[:, ::1], types.int64[::1]), **HELPER)
 def _read_answer(frames, message, at, end, answers_out, out_at, addr_out, info):
     """Read the record whose type stands at `at` and whose data are all there; return the index behind its text.
 
@@ -238,7 +238,7 @@ def _read_answer(frames, message, at, end, answers_out, out_at, addr_out, info):
     return text_end if text_end >= 0 else out_at
 
 
-@kernel(types.boolean(FRAMES, _INT, _INT, _INT, _INT, _OUT, types.uint64[:, ::1], types.int64[::1]))
+@kernel(types.boolean(FRAMES, _INT, _INT, _INT, _INT, _OUT, types.uint64[:, ::1], types.int64[::1]), **HELPER)
 def _read_answers(frames, message, at, end, n_records, answers_out, addr_out, info):
     """Read the answer section at `at`; return False when the bytes end inside it. Stops at a malformed record."""
     out_at = 0
@@ -263,7 +263,7 @@ def _read_answers(frames, message, at, end, n_records, answers_out, addr_out, in
     return True
 
 
-@kernel(_INT(FRAMES, _INT, _INT, _OUT, _OUT, types.uint64[:, ::1], types.int64[::1]))
+@kernel(_INT(FRAMES, _INT, _INT, _OUT, _OUT, types.uint64[:, ::1], types.int64[::1]), **LEAF)
 def parse_message(frames, pos, end, qname_out, answers_out, addr_out, info):
     """Read the DNS message at `frames[pos:end]`.
 

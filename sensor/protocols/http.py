@@ -10,7 +10,7 @@ from numba import types
 from numpy.typing import NDArray
 
 from sensor.jit import kernel
-from sensor.protocols.reads import FRAMES, be16
+from sensor.protocols.reads import FRAMES, HELPER, LEAF, be16
 
 NOT_HTTP = 0
 REQUEST = 1  # a whole request head (or as much as HEAD_BYTES_MAX holds)
@@ -54,7 +54,7 @@ _INT = types.int64
 _SPANS = types.int32[::1]
 
 
-@kernel(_INT(FRAMES, _INT, _INT))
+@kernel(_INT(FRAMES, _INT, _INT), **HELPER)
 def method_bytes(frames, pos, end):
     """The length of the well-known method at `pos` that a space follows; 0 for none, -1 when the bytes end inside it.
 
@@ -73,7 +73,7 @@ def method_bytes(frames, pos, end):
     return 0
 
 
-@kernel(_INT(FRAMES, _INT, _INT))
+@kernel(_INT(FRAMES, _INT, _INT), **HELPER)
 def web_scheme_bytes(frames, pos, end):
     """The length of "http://" or its like (https, ftp, ws, wss; any case) at `pos`, 0 when there is none."""
     packed = np.int64(0)
@@ -89,7 +89,7 @@ def web_scheme_bytes(frames, pos, end):
     return at + 3 - pos
 
 
-@kernel(types.void(FRAMES, _INT, _INT, _SPANS))
+@kernel(types.void(FRAMES, _INT, _INT, _SPANS), **HELPER)
 def _set_host(frames, begin, stop, spans):
     """Fill HOST and HOST_PORT from an authority (RFC 3986 section 3.2): userinfo, brackets and port are split off."""
     for i in range(begin, stop):
@@ -131,7 +131,7 @@ def _set_host(frames, begin, stop, spans):
         spans[HOST_PORT] = np.int32(port)
 
 
-@kernel(types.void(FRAMES, _INT, _INT, types.boolean, types.boolean, _SPANS))
+@kernel(types.void(FRAMES, _INT, _INT, types.boolean, types.boolean, _SPANS), **HELPER)
 def _read_target(frames, uri, stop, is_connect, is_whole, spans):
     """Fill URI, and HOST and IS_PROXY when the target names a host (RFC 9112 section 3.2).
 
@@ -151,7 +151,7 @@ def _read_target(frames, uri, stop, is_connect, is_whole, spans):
         _set_host(frames, authority, authority_stop, spans)
 
 
-@kernel(types.UniTuple(_INT, 2)(FRAMES, _INT, _INT))
+@kernel(types.UniTuple(_INT, 2)(FRAMES, _INT, _INT), **HELPER)
 def _read_field_name(frames, pos, stop):
     """Which field starts at `pos` (HOST, USER_AGENT or other), and where its value may start."""
     if np.int64(frames[pos]) | 0x20 == 0x68:
@@ -175,7 +175,7 @@ def _read_field_name(frames, pos, stop):
     return field, colon + 1
 
 
-@kernel(types.boolean(FRAMES, _INT, _INT, _SPANS))
+@kernel(types.boolean(FRAMES, _INT, _INT, _SPANS), **HELPER)
 def _read_fields(frames, pos, limit, spans):
     """Fill HOST (unless the target named one) and USER_AGENT; return whether the blank line was reached.
 
@@ -215,7 +215,7 @@ def _read_fields(frames, pos, limit, spans):
     return False
 
 
-@kernel(_INT(FRAMES, _INT, _INT))
+@kernel(_INT(FRAMES, _INT, _INT), **HELPER)
 def version_digit(frames, pos, end):
     """The digit after "HTTP/1." at `pos`, -1 when the bytes there are anything else."""
     if end - pos < 8 or frames[pos] != 0x48 or frames[pos + 1] != 0x54 or frames[pos + 2] != 0x54:
@@ -226,7 +226,7 @@ def version_digit(frames, pos, end):
     return digit if 0 <= digit <= 9 else -1
 
 
-@kernel(types.void(FRAMES, _INT, _INT, _SPANS))
+@kernel(types.void(FRAMES, _INT, _INT, _SPANS), **HELPER)
 def _read_status_code(frames, pos, end, spans):
     """Fill STATUS_CODE from the three digits behind the version and a space."""
     if end - pos < 12 or frames[pos + 8] != _SP:
@@ -240,7 +240,7 @@ def _read_status_code(frames, pos, end, spans):
     spans[STATUS_CODE] = np.int32(code)
 
 
-@kernel(_INT(FRAMES, _INT, _INT, _SPANS))
+@kernel(_INT(FRAMES, _INT, _INT, _SPANS), **LEAF)
 def parse_request(frames, pos, end, spans):
     """Read the HTTP/1.x head that starts at `frames[pos:end]`.
 

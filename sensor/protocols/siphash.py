@@ -8,13 +8,14 @@ import numpy as np
 from numba import types
 
 from sensor.jit import kernel
+from sensor.protocols.reads import HELPER, LEAF
 
 _U64 = types.uint64
 _STATE = types.UniTuple(types.uint64, 4)
 _LAST_WORD = np.uint64(40 << 56)  # the padding of a message of 40 bytes: its length in the top byte
 
 
-@kernel(_STATE(_U64, _U64, _U64, _U64))
+@kernel(_STATE(_U64, _U64, _U64, _U64), **HELPER)
 def _round(v0, v1, v2, v3):
     """One SipRound (section 2.3)."""
     v0 += v1
@@ -30,7 +31,7 @@ def _round(v0, v1, v2, v3):
     return v0, v1, v2, v3
 
 
-@kernel(_U64(_U64, _U64, _U64, _U64, _U64, _U64, _U64))
+@kernel(_U64(_U64, _U64, _U64, _U64, _U64, _U64, _U64), **LEAF)
 def siphash13(k0, k1, w0, w1, w2, w3, w4):
     """SipHash-1-3 under the key (`k0`, `k1`) of the 40 bytes that five little-endian words make up.
 

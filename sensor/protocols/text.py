@@ -9,6 +9,7 @@ from numba import types
 from numpy.typing import NDArray
 
 from sensor.jit import kernel
+from sensor.protocols.reads import HELPER, LEAF
 
 IP_TEXT_MAX = 39
 """The longest text of an address, bytes: eight groups of four hexadecimal digits and seven colons."""
@@ -22,7 +23,7 @@ _V4_MAPPED = 0xFFFF
 _HEX: NDArray[np.uint8] = np.frombuffer(b"0123456789abcdef", np.uint8)
 
 
-@kernel(types.int64(_OUT, types.int64, types.int64))
+@kernel(types.int64(_OUT, types.int64, types.int64), **HELPER)
 def put_decimal(out, at, value):
     """Write `value` (0 to 10**18 - 1) in decimal without leading zeros."""
     n_digits = 1
@@ -38,7 +39,7 @@ def put_decimal(out, at, value):
     return at + n_digits
 
 
-@kernel(types.int64(_OUT, types.int64, types.uint64))
+@kernel(types.int64(_OUT, types.int64, types.uint64), **HELPER)
 def _put_ipv4(out, at, bits):
     """Dotted text of the low 32 bits; 16 bytes of room must have been checked."""
     for shift in (24, 16, 8, 0):
@@ -58,14 +59,14 @@ def _put_ipv4(out, at, bits):
     return at - 1
 
 
-@kernel(types.int64(types.uint64, types.uint64, types.int64))
+@kernel(types.int64(types.uint64, types.uint64, types.int64), **HELPER)
 def _group(hi, lo, i):
     """The `i`-th 16-bit group of an IPv6 address, 0 the leftmost."""
     half = hi if i < 4 else lo
     return np.int64((half >> np.uint64(48 - 16 * (i & 3))) & np.uint64(0xFFFF))
 
 
-@kernel(types.int64(_OUT, types.int64, types.uint64, types.uint64))
+@kernel(types.int64(_OUT, types.int64, types.uint64, types.uint64), **HELPER)
 def _put_ipv6(out, at, hi, lo):
     """RFC 5952 section 4 text; 39 bytes of room must have been checked."""
     gap_start = -1
@@ -100,7 +101,7 @@ def _put_ipv6(out, at, hi, lo):
     return at
 
 
-@kernel(types.int64(_OUT, types.int64, types.uint64, types.uint64))
+@kernel(types.int64(_OUT, types.int64, types.uint64, types.uint64), **HELPER)
 def put_ip(out, at, hi, lo):
     """Write the canonical text of an address given as in `sensor.dtypes`.
 
@@ -113,7 +114,7 @@ def put_ip(out, at, hi, lo):
     return -1 if out.shape[0] - at < IP_TEXT_MAX else _put_ipv6(out, at, hi, lo)
 
 
-@kernel(types.int64(types.uint64, types.uint64, _OUT))
+@kernel(types.int64(types.uint64, types.uint64, _OUT), **LEAF)
 def format_ip(hi, lo, out):
     """Write the canonical text of an address (see `put_ip`) at the start of `out`; return its length, bytes.
 

@@ -7,7 +7,7 @@ import numpy as np
 from numba import types
 
 from sensor.jit import kernel
-from sensor.protocols.reads import FRAMES, be16
+from sensor.protocols.reads import FRAMES, HELPER, LEAF, be16
 
 NOT_TLS = 0
 OTHER_TLS = 1  # a TLS record, but no ClientHello
@@ -30,7 +30,7 @@ _FOUND = types.UniTuple(types.int64, 3)
 _INT = types.int64
 
 
-@kernel(types.boolean(FRAMES, _INT, _INT))
+@kernel(types.boolean(FRAMES, _INT, _INT), **HELPER)
 def _is_sslv2_hello(frames, pos, end):
     """Whether an SSLv2-compatible ClientHello starts here (RFC 5246 appendix E.2). Such a hello carries no name."""
     if end - pos < 11 or frames[pos + 2] != _CLIENT_HELLO:
@@ -48,7 +48,7 @@ def _is_sslv2_hello(frames, pos, end):
     return 16 <= challenge_bytes <= 32 and length == 9 + cipher_bytes + session_bytes + challenge_bytes
 
 
-@kernel(_FOUND(FRAMES, _INT, _INT, _INT))
+@kernel(_FOUND(FRAMES, _INT, _INT, _INT), **HELPER)
 def _find_in_hello(frames, pos, limit, short):
     """Walk a ClientHello from its random to the server_name extension.
 
@@ -89,35 +89,20 @@ def _find_in_hello(frames, pos, limit, short):
     return HELLO_NO_SNI, 0, 0
 
 
-@kernel(_FOUND(FRAMES, _INT, _INT))
-def find_sni(frames, pos, end):
-    """Find the server name in `frames[pos:end]`, the first payload bytes of one direction of a flow.
-
-    Returns (status, offset, length): the status is one of this module's; offset (into `frames`) and length are those
-    of the name with HELLO_SNI, else 0. The name is 1 to 255 bytes of any value: nothing here makes it fit to print.
-    A hello cut after fewer than six bytes is HELLO_CUT as long as they fit one.
-
-    Source: RFC 8446 sections 4.1.2 and 5.1, RFC 6066 section 3, RFC 5246 appendix E.2.
-    """
-    if pos < 0 or pos >= end or end > frames.shape[0]:
-        return NOT_TLS, 0, 0
-    first = frames[pos]
-    if first >= 0x80:
-        return (HELLO_NO_SNI if _is_sslv2_hello(frames, pos, end) else NOT_TLS), 0, 0
-    if first < RECORD_TYPE_MIN or first > RECORD_TYPE_MAX:
-        return NOT_TLS, 0, 0
+@kernel(_FOUND(FRAMES, _INT, _INT), **HELPER)
+def _find_in_record(frames, pos, end):
+    """`find_sni` of bytes of which the first is a TLS record's."""
     n_bytes = end - pos
     if (n_bytes > 1 and frames[pos + 1] != 3) or (n_bytes > 2 and frames[pos + 2] > 4):
         return NOT_TLS, 0, 0
+    is_handshake = frames[pos] == RECORD_TYPE_HANDSHAKE
     if n_bytes < RECORD_HEADER_BYTES:
-        return (HELLO_CUT if first == RECORD_TYPE_HANDSHAKE else NOT_TLS), 0, 0
+        return (HELLO_CUT if is_handshake else NOT_TLS), 0, 0
     record_bytes = be16(frames, pos + 3)
     if record_bytes == 0 or record_bytes > RECORD_BYTES_MAX:
         return NOT_TLS, 0, 0
-    if first != RECORD_TYPE_HANDSHAKE:
-        return OTHER_TLS, 0, 0
     hello = pos + RECORD_HEADER_BYTES
-    if n_bytes > RECORD_HEADER_BYTES and frames[hello] != _CLIENT_HELLO:
+    if not is_handshake or (n_bytes > RECORD_HEADER_BYTES and frames[hello] != _CLIENT_HELLO):
         return OTHER_TLS, 0, 0
     record_end = hello + record_bytes
     body = hello + _HANDSHAKE_HEADER_BYTES
@@ -138,7 +123,27 @@ def find_sni(frames, pos, end):
     return _find_in_hello(frames, body + 2, limit, short)
 
 
-@kernel(_INT(FRAMES, _INT, _INT, types.uint8[::1]))
+@kernel(_FOUND(FRAMES, _INT, _INT), **LEAF)
+def find_sni(frames, pos, end):
+    """Find the server name in `frames[pos:end]`, the first payload bytes of one direction of a flow.
+
+    Returns (status, offset, length): the status is one of this module's; offset (into `frames`) and length are those
+    of the name with HELLO_SNI, else 0. The name is 1 to 255 bytes of any value: nothing here makes it fit to print.
+    A hello cut after fewer than six bytes is HELLO_CUT as long as they fit one.
+
+    Source: RFC 8446 sections 4.1.2 and 5.1, RFC 6066 section 3, RFC 5246 appendix E.2.
+    """
+    if pos < 0 or pos >= end or end > frames.shape[0]:
+        return NOT_TLS, 0, 0
+    first = frames[pos]
+    if RECORD_TYPE_MIN <= first <= RECORD_TYPE_MAX:
+        return _find_in_record(frames, pos, end)
+    if first >= 0x80 and _is_sslv2_hello(frames, pos, end):
+        return HELLO_NO_SNI, 0, 0
+    return NOT_TLS, 0, 0
+
+
+@kernel(_INT(FRAMES, _INT, _INT, types.uint8[::1]), **LEAF)
 def join_records(frames, pos, end, out):
     """Join the handshake records at `frames[pos:end]` into one record in `out`, so that `find_sni` can read it.
 

@@ -1,4 +1,4 @@
-"""Replays every capture under pcaps/ with the installed command and checks its expected.toml (see pcaps/README.md)."""
+"""Replays every capture under pcaps/ with the command line and checks its expected.toml (see pcaps/README.md)."""
 
 import hashlib
 import json
@@ -12,19 +12,22 @@ from typing import Any
 
 import pytest
 
-PCAPS = Path(__file__).resolve().parents[2] / "pcaps"
+REPO = Path(__file__).resolve().parents[2]
+PCAPS = REPO / "pcaps"
 CASES = sorted(path.parent for path in PCAPS.glob("*/expected.toml"))
-KAGAMI = Path(sys.executable).parent / "kagami"
-KEYS = {"capture", "internal", "exit", "flows", "flow", "finding", "absent"}
+KAGAMI = (sys.executable, "-c", "from sensor.cli.main import main; main()")
+KEYS = {"capture", "internal", "exit", "flows", "findings", "flow", "finding", "absent", "missed"}
 
 Row = dict[str, Any]
 
 
 def kagami(*words: str, store: Path, exit_code: int = 0) -> str:
     """Standard output of one run of the command; anything but the expected exit code fails with what it said."""
+    environment = {name: value for name, value in os.environ.items() if name != "KAGAMI_SITE"}
     done = subprocess.run(
-        [KAGAMI, *words],
-        env={**os.environ, "KAGAMI_STORE": str(store)},
+        [*KAGAMI, *words],
+        cwd=REPO,
+        env={**environment, "KAGAMI_STORE": str(store)},
         capture_output=True,
         text=True,
         timeout=300,
@@ -60,7 +63,7 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     kagami("replay", str(folder / wanted["capture"]), *internal, store=store, exit_code=wanted.get("exit", 0))
     flows = json.loads(kagami("flows", "--limit", "1000000", "--json", store=store))
     findings = json.loads(kagami("findings", "--limit", "1000000", "--json", store=store))
-    return wanted, flows, findings
+    return wanted, flows, [{**row, "rank": rank} for rank, row in enumerate(findings, 1)]
 
 
 def test_flows(case: tuple[Row, list[Row], list[Row]]) -> None:
@@ -78,10 +81,17 @@ def test_findings(case: tuple[Row, list[Row], list[Row]]) -> None:
         f"{f['analyzer']} {f['orig_ip']} -> {f['dest']}:{f['resp_port']} {f['score']} {f['interval_s']} {f['outcome']}"
         for f in findings
     )
+    for severity, count in wanted.get("findings", {}).items():
+        got = sum(row["severity"] == severity for row in findings)
+        assert _is(got, count), f"{got} {severity} findings, expected {count}; there are\n{told}"
     for finding in wanted.get("finding", []):
         assert matching(findings, finding), f"no finding is {finding}; there are\n{told}"
     for absent in wanted.get("absent", []):
         assert matching(findings, absent) == [], f"found although benign: {absent}; there are\n{told}"
+    for missed in wanted.get("missed", []):
+        fields = {name: value for name, value in missed.items() if name != "why"}
+        assert missed["why"]
+        assert matching(findings, fields) == [], f"no longer missed, make it a [[finding]]: {fields}"
 
 
 @pytest.mark.parametrize("folder", CASES, ids=lambda path: path.name)
@@ -101,13 +111,17 @@ def test_the_crafted_case_is_built_by_its_script(tmp_path: Path) -> None:
     assert (tmp_path / "out.pcap").read_bytes() == (script.parent / "bypass-blocked.pcap").read_bytes()
 
 
-def test_the_demo_is_built_by_its_script(shared_data: Path, tmp_path: Path) -> None:
+def test_the_demo_is_built_by_its_script(tmp_path: Path) -> None:
     script = PCAPS / "demo" / "build.py"
-    inputs = [shared_data / "pcaps" / "proxy" / "proxy-browsing-1h.pcap"]
-    inputs.append(PCAPS / "caldera-ragdoll" / "caldera-ragdoll.pcap")
+    inputs = [PCAPS / "home-lan" / "home-lan.pcapng", PCAPS / "caldera-ragdoll" / "caldera-ragdoll.pcap"]
     command = [sys.executable, script, *inputs, tmp_path / "out.pcap"]
     subprocess.run(command, check=True, capture_output=True, timeout=120)
     assert (tmp_path / "out.pcap").read_bytes() == (script.parent / "demo.pcap").read_bytes()
+
+
+def test_the_cut_case_is_the_beginning_of_the_whole_one() -> None:
+    cut = (PCAPS / "strrat-cut" / "strrat-cut.pcap").read_bytes()
+    assert cut == (PCAPS / "strrat" / "strrat.pcap").read_bytes()[: len(cut)]
 
 
 def test_the_samples_stay_small() -> None:

@@ -224,7 +224,9 @@ frames = [(link, opening + tail) for link, opening, tail in zip(links, OPENINGS 
 if len(sys.argv) > 1:
     frames += real_frames(sorted(Path(sys.argv[1]).rglob("*.pcap*")), each=12)
 for link, frame in frames:  # one frame a batch: the array ends where the frame does
-    decoder.decode(batch_of([mutated(frame, random)], link))
+    changed = mutated(frame, random)
+    more_on_the_wire = int(random.choice([0, 1, 1000]))  # a snaplen cuts where no length field says so
+    decoder.decode(batch_of([changed], link, wire_lens=[len(changed) + more_on_the_wire]))
 print(len(frames))
 """
 
