@@ -45,7 +45,8 @@ def _cache_dir() -> Path | None:
 
 CACHE_DIR = _cache_dir()
 if CACHE_DIR is not None:
-    numba.config.CACHE_DIR = str(CACHE_DIR)  # not by the environment: numba may have been imported before
+    # not by the environment: numba may have been imported before
+    setattr(numba.config, "CACHE_DIR", str(CACHE_DIR))  # noqa: B010  (numba makes its settings at run time)
 
 
 def first_run() -> bool:
@@ -73,4 +74,4 @@ def packet_kernel(*args: Any, **options: Any) -> Callable[..., Any]:
     Counting costs atomic operations for every array of every call, measured at more than half of a packet's time.
     The driver's own references keep the arrays alive for the length of the outermost call.
     """
-    return kernel(*args, **{"_nrt": False, **options})
+    return kernel(*args, **{"_nrt": False, "no_cfunc_wrapper": True, **options})

@@ -13,11 +13,11 @@ from sensor.capture.reader import CaptureReader, RotatedReader
 from sensor.constants import STATUS_NAMES, TUNNEL_NAMES
 from sensor.decode.decoder import Decoder
 from sensor.errors import DamagedCaptureError
-from sensor.segments import Columns
 from sensor.flows.out import N_DNS, N_EVENTS, N_FLOWS, Out
 from sensor.flows.pool import Pool
 from sensor.flows.rows import EVENT_OUT, KIND_QUERY, SOURCE_DNS
 from sensor.flows.tracker import FlowTracker
+from sensor.segments import Columns
 from sensor.store.lake import Lake
 
 _TABLES = ("flow", "event", "dns")
@@ -127,9 +127,7 @@ def run_capture(
             tracker.add(batch, decoder.decode(batch))
             if progress is not None and (now := time.monotonic()) - told > 0.5:
                 told = now
-                progress(
-                    Progress(reader.source, reader.bytes_read, reader.bytes_total, reader.packets, now - started)
-                )
+                progress(Progress(reader.source, reader.bytes_read, reader.bytes_total, reader.packets, now - started))
     except DamagedCaptureError as error:
         capture.error = str(error)
     except KeyboardInterrupt:

@@ -114,9 +114,7 @@ def replay(
     return report
 
 
-def analyze(
-    store_dir: Path, *, site: Site, since_ns: int | None = None, until_ns: int | None = None
-) -> AnalyzeReport:
+def analyze(store_dir: Path, *, site: Site, since_ns: int | None = None, until_ns: int | None = None) -> AnalyzeReport:
     """Score what a store holds of a time span (ns; None: all of it) and keep the findings in it.
 
     Raises: StoreError.

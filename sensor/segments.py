@@ -10,55 +10,12 @@ from numpy.typing import NDArray
 from sensor.constants import APP_NAMES, TUNNEL_NAMES
 from sensor.flows.pool import Pool
 from sensor.flows.rows import CONN_STATES, END_NAMES, KIND_NAMES, SOURCE_NAMES
-from sensor.jit import kernel
+from sensor.flows.words import UID_BYTES, cut, uids, words
 from sensor.protocols.community_id import TEXT_BYTES, community_ids
 from sensor.protocols.dns_codes import qtype_name, rcode_name
 from sensor.store.columnar import Column, bools, coded, floats, ints, text
 
-UID_BYTES = 18
-_ALPHABET = np.frombuffer(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", np.uint8)
 _PROTO_NAMES = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmp", 132: "sctp"}
-
-
-@kernel()
-def _uids(hi, lo, out):
-    """Zeek-like names of flows: C and 17 base-62 digits of 128 bits. out : uint8[n, UID_BYTES]"""
-    base = np.uint64(62)
-    for i in range(hi.shape[0]):
-        out[i, 0] = 67
-        rest = hi[i]
-        for j in range(1, 10):
-            out[i, j] = _ALPHABET[np.int64(rest % base)]
-            rest //= base
-        rest = lo[i]
-        for j in range(10, UID_BYTES):
-            out[i, j] = _ALPHABET[np.int64(rest % base)]
-            rest //= base
-
-
-@kernel()
-def _words(numbers, marks, codes, used):
-    """Codes from 0 for pool numbers in order of appearance; return how many. marks : int32[pool], zeros, left so."""
-    n = 0
-    for i in range(numbers.shape[0]):
-        number = numbers[i]
-        if marks[number] == 0:
-            used[n] = number
-            n += 1
-            marks[number] = n
-        codes[i] = marks[number] - 1
-    for i in range(n):
-        marks[used[i]] = 0
-    return n
-
-
-@kernel()
-def _cut(pool_text, pool_off, used, offsets, data):
-    """Copy the used words of a pool end to end. offsets : int64[len(used) + 1], filled in before"""
-    for i in range(used.shape[0]):
-        start = pool_off[used[i]]
-        for j in range(offsets[i + 1] - offsets[i]):
-            data[offsets[i] + j] = pool_text[start + j]
 
 
 class Columns:
@@ -73,11 +30,11 @@ class Columns:
             self._marks = np.zeros(len(pool.off), np.int32)
         codes = np.empty(len(numbers), np.int32)
         used = np.empty(min(len(numbers), len(pool.off)), np.int64)
-        used = used[: _words(numbers, self._marks, codes, used)]
+        used = used[: words(numbers, self._marks, codes, used)]
         offsets = np.zeros(len(used) + 1, np.int64)
         np.cumsum(pool.off[used + 1] - pool.off[used], out=offsets[1:])
         data = np.empty(int(offsets[-1]), np.uint8)
-        _cut(pool.text, pool.off, used, offsets, data)
+        cut(pool.text, pool.off, used, offsets, data)
         return coded(name, codes, offsets, data)
 
     def _constant(self, name: str, word: str, n: int) -> Column:
@@ -179,6 +136,6 @@ def _protos(rows: NDArray[np.void]) -> Column:
 
 
 def _uid_column(rows: NDArray[np.void]) -> Column:
-    uids = np.empty((len(rows), UID_BYTES), np.uint8)
-    _uids(np.ascontiguousarray(rows["uid_hi"]), np.ascontiguousarray(rows["uid_lo"]), uids)
-    return text("uid", np.arange(len(rows) + 1, dtype=np.int64) * UID_BYTES, uids.ravel())
+    out = np.empty((len(rows), UID_BYTES), np.uint8)
+    uids(np.ascontiguousarray(rows["uid_hi"]), np.ascontiguousarray(rows["uid_lo"]), out)
+    return text("uid", np.arange(len(rows) + 1, dtype=np.int64) * UID_BYTES, out.ravel())

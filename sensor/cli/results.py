@@ -24,20 +24,22 @@ DECODED = ("ok", "not_ip")
 """Statuses of packets with which nothing is wrong."""
 
 
-def announce_compiling(session: Session) -> None:
-    """Say that the first run takes long. Before `sensor.run` is imported, because importing it compiles."""
+def compile_first(session: Session) -> None:
+    """Compile on the first run, and say so. Before `sensor.run` is imported, because importing it compiles too."""
     from sensor.jit import first_run
 
-    if not session.has_said_compiling and first_run():
-        session.has_said_compiling = True
+    if first_run():
+        from sensor.warmup import warm_up
+
         session.say("compiling kernels (first run, up to 30 s)")
+        warm_up()
 
 
 def replay_with_words(
     session: Session, paths: Sequence[str], store_dir: Path, site: "Site", **options: Any
 ) -> "ReplayReport":
     """Replay with progress, then say what was wrong with which source, and how much there was."""
-    announce_compiling(session)
+    compile_first(session)
     from sensor.run import replay
 
     started_s = time.monotonic()

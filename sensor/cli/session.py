@@ -32,7 +32,6 @@ class Session:
     is_quiet: bool = False
     is_verbose: bool = False
     has_progress: bool = True
-    has_said_compiling: bool = False
     _is_stdout_gone: bool = False
 
     @property

@@ -9,15 +9,14 @@ from collections import namedtuple
 import numpy as np
 
 from sensor.constants import APP_DNS, PROTO_TCP
-from sensor.flows.hashing import hash_words
 from sensor.flows.names import remember
 from sensor.flows.out import N_DNS
 from sensor.flows.pool import intern
 from sensor.jit import packet_kernel as kernel
 from sensor.protocols.dns import (
+    ANSWERS_BYTES,
     MIN_TTL_S,
     N_ADDRESSES,
-    ANSWERS_BYTES,
     QNAME_BYTES,
     QTYPE,
     QUERY,
@@ -26,6 +25,7 @@ from sensor.protocols.dns import (
     TXID,
     parse_message,
 )
+from sensor.protocols.siphash import siphash13
 
 Scratch = namedtuple("Scratch", "spans qname answers addresses info pending")
 """Work space of the parsers: spans int32[], qname and answers uint8[], addresses uint64[n, 2], info int64[]
@@ -96,7 +96,7 @@ def take_dns(f, d, p, frames, pos, end, cache, pool, out, secret, scratch):
         return
     f["app"] = APP_DNS
     word = np.uint64(info[TXID]) << np.uint64(16) | np.uint64(info[QTYPE])
-    key = hash_words(secret[0], secret[1], f["uid_hi"], f["uid_lo"], word, np.uint64(0), np.uint64(2))
+    key = siphash13(secret[0], secret[1], f["uid_hi"], f["uid_lo"], word, np.uint64(0), np.uint64(2))
     row = open_row(out, scratch, key)
     if status == QUERY:
         f["is_query"] = 1  # its queries are its events

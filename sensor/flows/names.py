@@ -7,14 +7,14 @@ proxy. A later, better name replaces a weaker one; the first of its kind stays.
 import numpy as np
 from numpy.typing import NDArray
 
-from sensor.flows.hashing import hash_words
+from sensor.constants import APP_HTTP, APP_TLS
 from sensor.flows.out import close_event, endpoint_id, open_event
 from sensor.flows.pool import intern
 from sensor.flows.rows import KIND_REQUEST, SOURCE_HTTP, SOURCE_PROXY, SOURCE_SNI
 from sensor.jit import packet_kernel as kernel
 from sensor.protocols import http
 from sensor.protocols.apps import identify
-from sensor.constants import APP_HTTP, APP_TLS
+from sensor.protocols.siphash import siphash13
 from sensor.protocols.tls import HELLO_SNI, find_sni
 
 LOOKS = 4  # payload packets of a side that are searched before a flow stays nameless
@@ -38,7 +38,7 @@ def _set_of(cache, code):
 @kernel()
 def remember(cache, key, client_hi, client_lo, hi, lo, name, ts, ttl_s):
     """Note that `client` was told that (hi, lo) is `name`; client 0, 0 stands for anyone."""
-    code = hash_words(key[0], key[1], client_hi, client_lo, hi, lo, np.uint64(1))
+    code = siphash13(key[0], key[1], client_hi, client_lo, hi, lo, np.uint64(1))
     start = _set_of(cache, code)
     place = start
     for i in range(start, start + _WAYS):
@@ -58,7 +58,7 @@ def recall(cache, key, client_hi, client_lo, hi, lo, ts):
     for anyone in range(2):
         c_hi = np.uint64(0) if anyone else client_hi
         c_lo = np.uint64(0) if anyone else client_lo
-        code = hash_words(key[0], key[1], c_hi, c_lo, hi, lo, np.uint64(1))
+        code = siphash13(key[0], key[1], c_hi, c_lo, hi, lo, np.uint64(1))
         start = _set_of(cache, code)
         for i in range(start, start + _WAYS):
             if cache[i]["code"] == code and cache[i]["expiry"] >= ts:

@@ -9,7 +9,6 @@ import numpy as np
 
 from sensor.constants import PROTO_ICMP, PROTO_ICMP6, PROTO_TCP
 from sensor.flows import tcp
-from sensor.flows.hashing import hash_words
 from sensor.flows.pool import intern
 from sensor.flows.rows import (
     DNS_OUT,
@@ -28,6 +27,7 @@ from sensor.flows.rows import (
     STATE_SHR,
 )
 from sensor.jit import packet_kernel as kernel
+from sensor.protocols.siphash import siphash13
 from sensor.protocols.text import format_ip, put_decimal, put_ip
 
 BUCKETS = 16  # partitions of the lake by client
@@ -58,7 +58,7 @@ def new_out(n_rows: int) -> Out:
 def bucket_of(hi, lo):
     """Partition of a client address, 0 to BUCKETS - 1; the same on every machine and run."""
     zero = np.uint64(0)
-    return np.uint8(hash_words(zero, zero, hi, lo, zero, zero, zero) & np.uint64(BUCKETS - 1))
+    return np.uint8(siphash13(zero, zero, hi, lo, zero, zero, zero) & np.uint64(BUCKETS - 1))
 
 
 @kernel()

@@ -10,8 +10,8 @@ from collections import namedtuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sensor.flows.hashing import hash_text
 from sensor.jit import packet_kernel as kernel
+from sensor.protocols.siphash import siphash13_text
 
 MAX_TEXT_BYTES = 1024  # longer names are cut here: bounded memory, and no real name is as long
 _COUNT, _USED, _LOST = 0, 1, 2
@@ -51,7 +51,7 @@ def intern(pool, text, pos, length):
     length = min(length, MAX_TEXT_BYTES)
     if length <= 0:
         return np.uint32(0)
-    code = hash_text(pool.key[0], pool.key[1], text, pos, length)
+    code = siphash13_text(pool.key[0], pool.key[1], text, pos, length)
     tag = code & np.uint64(0xFFFFFFFF00000000)
     mask = np.int64(pool.slots.shape[0] - 1)
     slot = np.int64(code & np.uint64(mask))

@@ -4,7 +4,8 @@ A flow table is larger than the cache, and waiting for memory is most of the cos
 which flows come next, their lines are asked for some packets ahead. The hint changes no result.
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 from llvmlite import ir
 from numba.core import cgutils, types
@@ -13,8 +14,7 @@ from numba.extending import intrinsic
 _LINE_BYTES = 64
 
 
-@intrinsic
-def prefetch(typing_context: Any, array: Any, index: Any) -> Any:
+def _prefetch(typing_context: Any, array: Any, index: Any) -> Any:
     """Prefetch all cache lines of array[index] (LLVM's llvm.prefetch). The index must lie inside the array."""
     if not isinstance(array, types.Array):
         return None
@@ -38,3 +38,7 @@ def prefetch(typing_context: Any, array: Any, index: Any) -> Any:
         return context.get_dummy_value()
 
     return signature, generate
+
+
+prefetch = cast(Callable[[Any, Any], None], intrinsic(_prefetch))
+"""prefetch(array, index), for kernels only."""

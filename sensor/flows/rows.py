@@ -183,4 +183,3 @@ END_NAMES = ("idle", "active", "end", "forced", "evicted")
 CONN_STATES = ("OTH", "S0", "S1", "SF", "REJ", "S2", "S3", "RSTO", "RSTR", "RSTOS0", "RSTRH", "SH", "SHR")
 STATE_OTH, STATE_S0, STATE_S1, STATE_SF, STATE_REJ, STATE_S2, STATE_S3 = range(7)
 STATE_RSTO, STATE_RSTR, STATE_RSTOS0, STATE_RSTRH, STATE_SH, STATE_SHR = range(7, 13)
-

@@ -9,9 +9,9 @@ from collections import namedtuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sensor.flows.hashing import hash_words
 from sensor.flows.rows import FLOW
 from sensor.jit import packet_kernel as kernel
+from sensor.protocols.siphash import siphash13
 
 Table = namedtuple("Table", "flows deadline slots free key meta blank")
 """flows : FLOW[n]
@@ -47,7 +47,7 @@ def new_table(n_flows: int, key: NDArray[np.uint64]) -> Table:
 @kernel()
 def key_hash(key, a_hi, a_lo, b_hi, b_lo, ports, proto):
     """Hash of a flow key whose ends are already in order. The secret is the table's `key`."""
-    return hash_words(key[0], key[1], a_hi, a_lo, b_hi, b_lo, np.uint64(ports) << np.uint64(8) | np.uint64(proto))
+    return siphash13(key[0], key[1], a_hi, a_lo, b_hi, b_lo, np.uint64(ports) << np.uint64(8) | np.uint64(proto))
 
 
 @kernel()

@@ -21,7 +21,6 @@ from sensor.constants import (
 )
 from sensor.flows import names, table, tcp
 from sensor.flows.duplicates import is_duplicate
-from sensor.flows.hashing import hash_words
 from sensor.flows.icmp import counterpart
 from sensor.flows.lookups import take_dns
 from sensor.flows.out import N_DNS, N_EVENTS, N_FLOWS, address_id, bucket_of, close_event, open_event, report_flow
@@ -38,6 +37,7 @@ from sensor.flows.rows import (
 )
 from sensor.flows.servers import TCP_PORTS, UDP_PORTS, is_likely_server
 from sensor.jit import packet_kernel as kernel
+from sensor.protocols.siphash import siphash13
 
 DONE, DRAIN, EVICT = 0, 1, 2  # why `track` returned
 
@@ -130,8 +130,8 @@ def _begin(tab, cache, pool, out, p, port, row):
     f["is_carrier"] = p["is_carrier"]
     one, two, word = np.uint64(1), np.uint64(2), np.uint64(f["key_port"]) << np.uint64(8) | np.uint64(f["proto"])
     word ^= np.uint64(p["ts_ns"])
-    f["uid_hi"] = hash_words(one, two, f["orig_hi"], f["orig_lo"], f["resp_hi"], f["resp_lo"], word)
-    f["uid_lo"] = hash_words(two, one, f["orig_hi"], f["orig_lo"], f["resp_hi"], f["resp_lo"], word)
+    f["uid_hi"] = siphash13(one, two, f["orig_hi"], f["orig_lo"], f["resp_hi"], f["resp_lo"], word)
+    f["uid_lo"] = siphash13(two, one, f["orig_hi"], f["orig_lo"], f["resp_hi"], f["resp_lo"], word)
     if not f["is_carrier"]:
         open_event(f, p["ts_ns"], KIND_CONNECTION)
     name = names.recall(cache, tab.key, f["orig_hi"], f["orig_lo"], f["resp_hi"], f["resp_lo"], p["ts_ns"])
@@ -370,7 +370,7 @@ def track(packets, first, frames, codes, tab, cache, pool, out, clock, config, s
 
 @kernel()
 def evict(tab, pool, out, clock, threshold, n_max):
-    """Report and free up to n_max flows with last_ts at or before `threshold`, ns; return how many, -1 to drain first."""
+    """Report and free up to n_max flows with last_ts at or before `threshold`, ns; return how many."""
     n = 0
     for row in range(tab.meta[table.META_TOP]):
         if n == n_max:

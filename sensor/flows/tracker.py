@@ -27,7 +27,8 @@ _FLOW_IDS = (
     *("orig_ip_id", "resp_ip_id", "name_id", "proxy_id", "event_dest_id"),
     *("agent_id", "event_method_id", "event_agent_id", "event_uri_id"),
 )
-_FLOW_NAME_IDS = _FLOW_IDS[:5]
+_COMPACTIONS = ((_FLOW_IDS, True), (_FLOW_IDS, False), (_FLOW_IDS[:5], False), (_FLOW_IDS[:2], False))
+"""Which texts a compaction keeps, and whether what clients resolved as well; the next one when that is too much."""
 _DNS_IDS = ("orig_ip_id", "resp_ip_id", "qname_id", "answers_id")
 
 Sink = Callable[[Out, Pool], None]
@@ -157,7 +158,7 @@ class FlowTracker:
         old = self._pool
         self._texts_lost += int(old.meta[2])
         names = self._cache["name"]
-        for fields, with_cache in ((_FLOW_IDS, True), (_FLOW_IDS, False), (_FLOW_NAME_IDS, False), (_FLOW_IDS[:2], False)):
+        for fields, with_cache in _COMPACTIONS:
             pool = new_pool(_POOL_TEXTS, _POOL_BYTES, self._key)
             moved = {field: np.ascontiguousarray(flows[field][live]) for field in fields}
             moved_dns = {field: np.ascontiguousarray(waiting_dns[field]) for field in _DNS_IDS}

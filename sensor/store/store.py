@@ -131,10 +131,10 @@ class Store:
         with self.transaction():
             self.db.execute("DELETE FROM counter WHERE source = ?", (content_hash,))
             self.db.execute(
-                """INSERT INTO source (content_hash, name, path, link_types, packets, bytes, state, error, flows, events, dns,
-                kagami_version) VALUES (?, ?, ?, '[]', 0, 0, ?, '', 0, 0, 0, ?)
-                ON CONFLICT (content_hash) DO UPDATE SET name = excluded.name, path = excluded.path, state = excluded.state,
-                error = '', kagami_version = excluded.kagami_version""",
+                """INSERT INTO source (content_hash, name, path, link_types, packets, bytes, state, error, flows,
+                events, dns, kagami_version) VALUES (?, ?, ?, '[]', 0, 0, ?, '', 0, 0, 0, ?)
+                ON CONFLICT (content_hash) DO UPDATE SET name = excluded.name, path = excluded.path,
+                state = excluded.state, error = '', kagami_version = excluded.kagami_version""",
                 (content_hash, name, path, SOURCE_RUNNING, kagami_version),
             )
         return False
@@ -200,7 +200,9 @@ class Store:
 
     def save_counters(self, content_hash: str, counters: Mapping[str, Mapping[str, int]]) -> None:
         """Keep what was counted while reading a source, by kind and name; replaces values under the same names."""
-        values = [(content_hash, kind, name, value) for kind, names in counters.items() for name, value in names.items()]
+        values = [
+            (content_hash, kind, name, value) for kind, names in counters.items() for name, value in names.items()
+        ]
         with self.transaction():
             self.db.executemany(
                 "INSERT INTO counter VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", values

@@ -5,7 +5,7 @@ import click
 from sensor.cli.command import Verb
 from sensor.cli.options import EXIT_FINDINGS, fail_on_option, time_options
 from sensor.cli.output import format_options
-from sensor.cli.results import announce_compiling, list_findings, say_analysis
+from sensor.cli.results import compile_first, list_findings, say_analysis
 from sensor.cli.session import Session
 
 
@@ -26,7 +26,7 @@ def analyze(
     """Score what the store holds, all of it or a span of time, and list what was found."""
     site = session.site()
     session.open_store().close()  # a store that is not there is an error, not one to make
-    announce_compiling(session)
+    compile_first(session)
     from sensor.run import analyze as score
 
     report = score(session.store_dir, site=site, since_ns=since_ns, until_ns=until_ns)
