@@ -17,7 +17,7 @@ from analyzers.flow_table import FlowTable
 from analyzers.outcome import ESTABLISHED, OUTCOMES, REFUSED, UNANSWERED, outcome_of
 from analyzers.proxies import LearnedProxy, ProxySet
 from analyzers.text import count, duration, size
-from sensor.site import Site
+from sensor.site import Site, parse_address
 
 REPORT_FROM = 0.3
 
@@ -132,7 +132,7 @@ def _direct_groups(flows: FlowTable, site: Site, proxies: ProxySet) -> Iterator[
         if group is None:
             group = groups[orig_ip, dest, kind.words] = _Direct(orig_ip, dest, kind)
         group.ips[resp_ip] = None
-        group.named |= bool(flows.name[i])
+        group.named |= bool(flows.name[i]) and parse_address(flows.name[i]) is None
         group.endpoints[proto, port] += 1
         group.outcomes[outcome_of(flows.conn_state[i], int(flows.resp_pkts[i]), int(flows.resp_bytes[i]))] += 1
         group.orig_bytes += int(flows.orig_bytes[i])

@@ -32,7 +32,9 @@ def size(n_bytes: int) -> str:
 
 
 def percent(share: float) -> str:
-    """A share of 1 as a percentage: 0.4 %, 12 %."""
+    """A share of 1 as a percentage: under 0.1 %, 0.4 %, 12 %."""
+    if 0 < share < 0.0005:
+        return "under 0.1 %"
     return f"{100 * share:.1f} %" if 0 < share < 0.0095 else f"{100 * share:.0f} %"
 
 

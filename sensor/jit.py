@@ -62,10 +62,37 @@ def note_run() -> None:
 
 
 def kernel(*args: Any, **options: Any) -> Callable[..., Any]:
-    """`numba.njit` with our defaults: cached, without the GIL, NumPy's division (no exception raised)."""
+    """`numba.njit` with our defaults: cached, without the GIL, NumPy's division (no exception raised).
+
+    A signature given is the only one the kernel is ever compiled for, so other integers are cast to it; but it is
+    compiled, or loaded from the cache, when it is first called. numba itself would do so at the definition: loading
+    the helpers that a cached kernel already has inside took longer than replaying a small capture.
+    """
+    signature = args[0] if args and not callable(args[0]) else None
     options = {"cache": CACHE_DIR is not None, "nogil": True, "error_model": "numpy", **options}
-    decorated: Callable[..., Any] = numba.njit(*args, **options)
-    return decorated
+    decorate: Callable[..., Any] = numba.njit(**options)
+    if signature is None:
+        return decorate
+    return lambda function: _compile_when_called(decorate(function), signature)
+
+
+def _compile_when_called(dispatcher: Any, signature: Any) -> Any:
+    """Make a dispatcher compile `signature`, and only it, when Python or another kernel first calls it."""
+    get_call_template = dispatcher.get_call_template
+
+    def compiled(*_: Any, **__: Any) -> Any:
+        entry = dispatcher.compile(signature)
+        dispatcher.disable_compile()
+        return entry
+
+    def template(*args: Any) -> Any:
+        if not dispatcher.overloads:
+            compiled()
+        return get_call_template(*args)
+
+    dispatcher._compile_for_args = compiled
+    dispatcher.get_call_template = template
+    return dispatcher
 
 
 def packet_kernel(*args: Any, **options: Any) -> Callable[..., Any]:

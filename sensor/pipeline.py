@@ -8,15 +8,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sensor.capture.reader import CaptureReader, RotatedReader
 from sensor.constants import STATUS_NAMES, TUNNEL_NAMES
 from sensor.decode.decoder import Decoder
 from sensor.errors import DamagedCaptureError
-from sensor.flows.out import N_DNS, N_EVENTS, N_FLOWS, Out
+from sensor.flows.out import BUCKETS, N_DNS, N_EVENTS, N_FLOWS, Out
 from sensor.flows.pool import Pool
 from sensor.flows.rows import EVENT_OUT, KIND_QUERY, SOURCE_DNS
 from sensor.flows.tracker import FlowTracker
+from sensor.flows.words import group_by_bucket
 from sensor.segments import Columns
 from sensor.store.lake import Lake
 
@@ -69,7 +71,7 @@ class LakeSink:
         queries = dns[dns["has_query"] != 0]
         events = out.events[: int(out.n[N_EVENTS])]
         if len(queries):
-            events = np.concatenate([events, _query_events(queries)])
+            events = _with_queries(events, queries)
         name = self._name_segment(self._number)
         self._number += 1
         for table, rows, columns in (
@@ -78,24 +80,28 @@ class LakeSink:
             ("dns", dns, self._columns.dns),
         ):
             if len(rows):
-                order = np.argsort(rows["bucket"], kind="stable")
-                grouped = rows[order]
+                grouped = np.empty_like(rows)
+                group_by_bucket(rows, grouped, BUCKETS)
                 self._lake.append(table, name, columns(grouped, pool), grouped["bucket"])
                 self.rows[table] += len(rows)
 
 
-def _query_events(queries: "np.ndarray[tuple[int], np.dtype[np.void]]") -> "np.ndarray[tuple[int], np.dtype[np.void]]":
-    """DNS questions as events: the name asked for is the destination, the resolver the address."""
-    events = np.zeros(len(queries), EVENT_OUT)
+def _with_queries(events: NDArray[np.void], queries: NDArray[np.void]) -> NDArray[np.void]:
+    """The events and, behind them, DNS questions: the name asked for is the destination, the resolver the address."""
+    both = np.empty(len(events) + len(queries), EVENT_OUT)
+    both[: len(events)] = events
+    added = both[len(events) :]
     for name in ("ts", "uid_hi", "uid_lo", "duration_ns", "orig_bytes", "resp_bytes", "orig_ip_id", "resp_ip_id"):
-        events[name] = queries[name]
+        added[name] = queries[name]
     for name in ("resp_port", "proto", "bucket"):
-        events[name] = queries[name]
-    events["dest_id"] = queries["qname_id"]
-    events["name_source"] = SOURCE_DNS
-    events["kind"] = KIND_QUERY
-    events["answered"] = queries["rcode"] >= 0
-    return events
+        added[name] = queries[name]
+    for name in ("proxy_id", "method_id", "uri_id", "agent_id"):
+        added[name] = 0
+    added["dest_id"] = queries["qname_id"]
+    added["name_source"] = SOURCE_DNS
+    added["kind"] = KIND_QUERY
+    added["answered"] = queries["rcode"] >= 0
+    return both
 
 
 def run_capture(
@@ -149,5 +155,5 @@ def run_capture(
         raise KeyboardInterrupt
 
 
-def _named(names: tuple[str, ...], counts: "np.ndarray[tuple[int], np.dtype[np.int64]]") -> dict[str, int]:
+def _named(names: tuple[str, ...], counts: NDArray[np.int64]) -> dict[str, int]:
     return {name: int(n) for name, n in zip(names, counts, strict=True) if n and name}

@@ -75,7 +75,7 @@ def _beat(row: Any) -> str:
 def _chance(row: Any) -> str:
     gaps = int(row["n_beats"]) - 1
     return (
-        f"{percent(row['n_window'] / gaps)} of the gaps lie within a factor {row['ratio']:.3g} of each other, "
+        f"{percent(row['n_window'] / gaps)} of the gaps lie within a factor {row['ratio']:.2f} of each other, "
         f"where chance would put at most {percent(row['chance_share'])}"
     )
 

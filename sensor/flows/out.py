@@ -27,7 +27,6 @@ from sensor.flows.rows import (
     STATE_SHR,
 )
 from sensor.jit import packet_kernel as kernel
-from sensor.protocols.siphash import siphash13
 from sensor.protocols.text import format_ip, put_decimal, put_ip
 
 BUCKETS = 16  # partitions of the lake by client
@@ -43,11 +42,11 @@ N_FLOWS, N_EVENTS, N_DNS = 0, 1, 2
 
 
 def new_out(n_rows: int) -> Out:
-    """Empty buffers of `n_rows` rows each."""
+    """Empty buffers for `n_rows` flows, half as many events again, and half as many DNS rows."""
     return Out(
         np.zeros(n_rows, FLOW_OUT),
-        np.zeros(n_rows, EVENT_OUT),
-        np.zeros(n_rows, DNS_OUT),
+        np.zeros(n_rows + n_rows // 2, EVENT_OUT),
+        np.zeros(max(16, n_rows // 2), DNS_OUT),
         np.zeros(3, np.int64),
         np.zeros(64, np.uint8),
         np.zeros(1 << 13, KNOWN),
@@ -55,17 +54,25 @@ def new_out(n_rows: int) -> Out:
 
 
 @kernel()
+def mix(word):
+    """A word whose every bit depends on every bit of `word`, uint64 (the finaliser of Steele's SplitMix64)."""
+    word ^= word >> np.uint64(30)
+    word *= np.uint64(0xBF58476D1CE4E5B9)
+    word ^= word >> np.uint64(27)
+    word *= np.uint64(0x94D049BB133111EB)
+    return word ^ (word >> np.uint64(31))
+
+
+@kernel()
 def bucket_of(hi, lo):
     """Partition of a client address, 0 to BUCKETS - 1; the same on every machine and run."""
-    zero = np.uint64(0)
-    return np.uint8(siphash13(zero, zero, hi, lo, zero, zero, zero) & np.uint64(BUCKETS - 1))
+    return np.uint8(mix(lo ^ mix(hi)) & np.uint64(BUCKETS - 1))
 
 
 @kernel()
 def address_id(out, pool, hi, lo):
     """Number of an address's canonical text in the pool."""
-    mix = (lo ^ hi * np.uint64(0x9E3779B97F4A7C15)) * np.uint64(0xD6E8FEB86659FD93)
-    known = out.addresses[np.int64(mix >> np.uint64(32)) & (out.addresses.shape[0] - 1)]
+    known = out.addresses[np.int64(mix(lo ^ hi) & np.uint64(out.addresses.shape[0] - 1))]
     if not (known["lo"] == lo and known["hi"] == hi and known["name_id"]):
         known["hi"] = hi
         known["lo"] = lo

@@ -16,15 +16,16 @@ from sensor.protocols.siphash import siphash13
 Table = namedtuple("Table", "flows deadline slots free key meta blank")
 """flows : FLOW[n]
 deadline : int64[n], packet time in ns after which the row's flow is over; NEVER for a free row
-slots : uint64[power of two >= 2n], upper half of the hash << 32 | row + 1; 0 free
+slots : uint64[power of two >= 2n], upper half of the hash << 32 | row + 1; 0 free. A row's home slot is given by the
+    top bits of its hash, so a slot alone tells where its row belongs
 free : int32[n], stack of free rows
 key : uint64[2], secret of the hash
 meta : int64[META_SIZE]
 blank : FLOW[1], zeros
 """
 
-META_FREE, META_TOP = 0, 1  # rows on the free stack; rows ever used
-META_SIZE = 2
+META_FREE, META_TOP, META_SHIFT = 0, 1, 2  # rows on the free stack; rows ever used; 64 - log2 of the slots
+META_SIZE = 3
 NEVER = np.iinfo(np.int64).max
 
 
@@ -41,6 +42,7 @@ def new_table(n_flows: int, key: NDArray[np.uint64]) -> Table:
         np.zeros(1, FLOW),
     )
     table.meta[META_FREE] = n_flows
+    table.meta[META_SHIFT] = 64 - (slots.bit_length() - 1)
     return table
 
 
@@ -51,11 +53,17 @@ def key_hash(key, a_hi, a_lo, b_hi, b_lo, ports, proto):
 
 
 @kernel()
+def home_slot(table, code):
+    """The slot where a hash, or a slot's content, belongs."""
+    return np.int64(code >> np.uint64(table.meta[META_SHIFT]))
+
+
+@kernel()
 def find(table, code, src_hi, src_lo, dst_hi, dst_lo, port, proto, one_way):
     """Row of the flow with this key, in either direction unless `one_way`, or -1. `port`: see FLOW.key_port."""
     flows = table.flows
     mask = np.int64(table.slots.shape[0] - 1)
-    slot = np.int64(code & np.uint64(mask))
+    slot = home_slot(table, code)
     tag = code & np.uint64(0xFFFFFFFF00000000)
     back = np.uint32(np.int64(port) >> 16 | (np.int64(port) & 0xFFFF) << 16)
     while table.slots[slot] != 0:
@@ -94,7 +102,7 @@ def insert(table, code):
     row = np.int64(table.free[table.meta[META_FREE]])
     table.meta[META_TOP] = max(table.meta[META_TOP], row + 1)
     mask = np.int64(table.slots.shape[0] - 1)
-    slot = np.int64(code & np.uint64(mask))
+    slot = home_slot(table, code)
     while table.slots[slot] != 0:
         slot = (slot + 1) & mask
     table.slots[slot] = (code & np.uint64(0xFFFFFFFF00000000)) | np.uint64(row + 1)
@@ -107,7 +115,7 @@ def insert(table, code):
 def remove(table, row):
     """Free a row. Later entries of its probe run move up, so no tombstones are left (Knuth 6.4, algorithm R)."""
     mask = np.int64(table.slots.shape[0] - 1)
-    slot = np.int64(table.flows[row]["hash"] & np.uint64(mask))
+    slot = home_slot(table, table.flows[row]["hash"])
     while np.int64(table.slots[slot] & np.uint64(0xFFFFFFFF)) != row + 1:
         slot = (slot + 1) & mask
     hole = slot
@@ -115,9 +123,7 @@ def remove(table, row):
         slot = (slot + 1) & mask
         if table.slots[slot] == 0:
             break
-        other = np.int64(table.slots[slot] & np.uint64(0xFFFFFFFF)) - 1
-        home = np.int64(table.flows[other]["hash"] & np.uint64(mask))
-        if ((slot - home) & mask) >= ((slot - hole) & mask):
+        if ((slot - home_slot(table, table.slots[slot])) & mask) >= ((slot - hole) & mask):
             table.slots[hole] = table.slots[slot]
             hole = slot
     table.slots[hole] = 0

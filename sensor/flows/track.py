@@ -23,7 +23,7 @@ from sensor.flows import names, table, tcp
 from sensor.flows.duplicates import is_duplicate
 from sensor.flows.icmp import counterpart
 from sensor.flows.lookups import take_dns
-from sensor.flows.out import N_DNS, N_EVENTS, N_FLOWS, address_id, bucket_of, close_event, open_event, report_flow
+from sensor.flows.out import N_DNS, N_EVENTS, N_FLOWS, address_id, bucket_of, close_event, mix, open_event, report_flow
 from sensor.flows.pool import nearly_full
 from sensor.flows.prefetch import prefetch
 from sensor.flows.rows import (
@@ -128,12 +128,15 @@ def _begin(tab, cache, pool, out, p, port, row):
     f["vlan_id"] = p["vlan_id"]
     f["tunnel"] = p["tunnel"]
     f["is_carrier"] = p["is_carrier"]
-    one, two, word = np.uint64(1), np.uint64(2), np.uint64(f["key_port"]) << np.uint64(8) | np.uint64(f["proto"])
+    word = np.uint64(f["key_port"]) << np.uint64(8) | np.uint64(f["proto"])
     word ^= np.uint64(p["ts_ns"])
-    f["uid_hi"] = siphash13(one, two, f["orig_hi"], f["orig_lo"], f["resp_hi"], f["resp_lo"], word)
-    f["uid_lo"] = siphash13(two, one, f["orig_hi"], f["orig_lo"], f["resp_hi"], f["resp_lo"], word)
+    uid = siphash13(np.uint64(1), np.uint64(2), f["orig_hi"], f["orig_lo"], f["resp_hi"], f["resp_lo"], word)
+    f["uid_hi"] = uid
+    f["uid_lo"] = mix(uid ^ mix(f["orig_lo"] ^ mix(word)))
     if not f["is_carrier"]:
         open_event(f, p["ts_ns"], KIND_CONNECTION)
+    if (f["key_port"] & np.uint32(0xFFFF)) == 53:
+        return
     name = names.recall(cache, tab.key, f["orig_hi"], f["orig_lo"], f["resp_hi"], f["resp_lo"], p["ts_ns"])
     if name:
         f["name_id"] = name
@@ -310,11 +313,10 @@ def track(packets, first, frames, codes, tab, cache, pool, out, clock, config, s
     The other arguments are the tracker's state, changed in place.
     """
     n = packets.shape[0]
-    mask = np.int64(tab.slots.shape[0] - 1)
     for i in range(first, n):
         if i + _AHEAD_SLOT < n:
-            prefetch(tab.slots, np.int64(codes[i + _AHEAD_SLOT] & np.uint64(mask)))
-            near = np.int64(tab.slots[np.int64(codes[i + _AHEAD_ROW] & np.uint64(mask))] & np.uint64(0xFFFFFFFF))
+            prefetch(tab.slots, table.home_slot(tab, codes[i + _AHEAD_SLOT]))
+            near = np.int64(tab.slots[table.home_slot(tab, codes[i + _AHEAD_ROW])] & np.uint64(0xFFFFFFFF))
             prefetch(tab.flows, max(near - 1, 0))
             prefetch(tab.deadline, max(near - 1, 0))
         p = packets[i]

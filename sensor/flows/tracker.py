@@ -61,7 +61,7 @@ class FlowTracker:
 
     sink : called with full buffers and the pool their numbers refer to; rows used are out.n
     max_flows : live flows kept at once; the idlest are evicted beyond it
-    buffer_rows : rows of each kind held before the sink is called
+    buffer_rows : flows held before the sink is called (events and DNS rows in proportion)
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class FlowTracker:
         sink: Sink,
         *,
         max_flows: int = 1 << 19,
-        buffer_rows: int = 1 << 18,
+        buffer_rows: int = 1 << 19,
         timeouts: Timeouts | None = None,
     ) -> None:
         self._sink = sink

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from sensor.jit import packet_kernel as kernel
+from sensor.jit import kernel, packet_kernel
 
 UID_BYTES = 18
 _ALPHABET = np.frombuffer(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", np.uint8)
 
 
-@kernel()
+@packet_kernel()
 def uids(hi, lo, out):
     """Zeek-like names of flows: C and 17 base-62 digits of 128 bits. out : uint8[n, UID_BYTES]"""
     base = np.uint64(62)
@@ -24,7 +24,7 @@ def uids(hi, lo, out):
             rest //= base
 
 
-@kernel()
+@packet_kernel()
 def words(numbers, marks, codes, used):
     """Codes from 0 for pool numbers in order of appearance; return how many. marks : int32[pool], zeros, left so."""
     n = 0
@@ -40,10 +40,27 @@ def words(numbers, marks, codes, used):
     return n
 
 
-@kernel()
+@packet_kernel()
 def cut(pool_text, pool_off, used, offsets, data):
     """Copy the used words of a pool end to end. offsets : int64[len(used) + 1], filled in before"""
     for i in range(used.shape[0]):
         start = pool_off[used[i]]
         for j in range(offsets[i + 1] - offsets[i]):
             data[offsets[i] + j] = pool_text[start + j]
+
+
+@kernel()
+def group_by_bucket(rows, grouped, n_buckets):
+    """Copy rows into `grouped` (same dtype and length) ordered by their `bucket`, in their order within one."""
+    starts = np.zeros(256, np.int64)
+    for i in range(rows.shape[0]):
+        starts[np.int64(rows[i]["bucket"])] += 1
+    total = np.int64(0)
+    for bucket in range(n_buckets):
+        n = starts[bucket]
+        starts[bucket] = total
+        total += n
+    for i in range(rows.shape[0]):
+        bucket = np.int64(rows[i]["bucket"])
+        grouped[starts[bucket]] = rows[i]
+        starts[bucket] += 1
