@@ -10,7 +10,7 @@ import numpy as np
 
 from sensor.constants import APP_DNS, PROTO_TCP
 from sensor.flows.names import remember
-from sensor.flows.out import N_DNS
+from sensor.flows.out import N_DNS, address_id
 from sensor.flows.pool import intern
 from sensor.jit import packet_kernel as kernel
 from sensor.protocols.dns import (
@@ -31,29 +31,53 @@ Scratch = namedtuple("Scratch", "spans qname answers addresses info pending")
 """Work space of the parsers: spans int32[], qname and answers uint8[], addresses uint64[n, 2], info int64[]
 pending : int32[power of two], DNS row + 1 by hash of its key; 0 none
 """
+_PLACES = 8  # where an open row may be noted
 _TCP_LENGTH_BYTES = 2  # RFC 1035 section 4.2.2
 
 
-def new_scratch() -> Scratch:
-    """Work space for one tracker."""
+def new_scratch(n_rows: int) -> Scratch:
+    """Work space for one tracker with room for `n_rows` DNS rows."""
     return Scratch(
         np.zeros(16, np.int32),
         np.zeros(1024, np.uint8),
         np.zeros(1024, np.uint8),
         np.zeros((32, 2), np.uint64),
         np.zeros(16, np.int64),
-        np.zeros(1 << 16, np.int32),
+        np.zeros(1 << (2 * n_rows - 1).bit_length(), np.int32),
     )
 
 
 @kernel()
 def open_row(out, scratch, key):
     """Index of the open DNS row with this key, or -1."""
-    place = scratch.pending[np.int64(key & np.uint64(scratch.pending.shape[0] - 1))]
-    row = np.int64(place) - 1
-    if row < 0 or row >= out.n[N_DNS] or out.dns[row]["key"] != key or not out.dns[row]["is_open"]:
-        return np.int64(-1)
-    return row
+    mask = np.int64(scratch.pending.shape[0] - 1)
+    start = np.int64(key & np.uint64(mask))
+    for i in range(_PLACES):
+        row = np.int64(scratch.pending[(start + i) & mask]) - 1
+        if 0 <= row < out.n[N_DNS] and out.dns[row]["is_open"] and out.dns[row]["key"] == key:
+            return row
+    return np.int64(-1)
+
+
+@kernel()
+def _note_open(out, scratch, row):
+    """Let `open_row` find an open row, in a place that no other open row needs; without one, the first is let go."""
+    mask = np.int64(scratch.pending.shape[0] - 1)
+    start = np.int64(out.dns[row]["key"] & np.uint64(mask))
+    place = start
+    for i in range(_PLACES):
+        other = np.int64(scratch.pending[(start + i) & mask]) - 1
+        if other < 0 or other >= out.n[N_DNS] or not out.dns[other]["is_open"]:
+            place = (start + i) & mask
+            break
+    scratch.pending[place] = np.int32(row + 1)
+
+
+@kernel()
+def reopen(out, scratch):
+    """Note the rows that stayed in the buffer, after `pending` was cleared."""
+    for row in range(out.n[N_DNS]):
+        _note_open(out, scratch, row)
 
 
 @kernel()
@@ -68,8 +92,8 @@ def _new_row(f, p, out, pool, key, scratch):
     q["key"] = key
     q["orig_bytes"] = 0
     q["resp_bytes"] = 0
-    q["orig_ip_id"] = f["orig_ip_id"]
-    q["resp_ip_id"] = f["resp_ip_id"]
+    q["orig_ip_id"] = address_id(out, pool, f["orig_hi"], f["orig_lo"])
+    q["resp_ip_id"] = address_id(out, pool, f["resp_hi"], f["resp_lo"])
     q["qname_id"] = intern(pool, scratch.qname, 0, scratch.info[QNAME_BYTES])
     q["answers_id"] = 0
     q["ttl"] = -1
@@ -85,32 +109,32 @@ def _new_row(f, p, out, pool, key, scratch):
 
 @kernel()
 def take_dns(f, d, p, frames, pos, end, cache, pool, out, secret, scratch):
-    """Read one payload of side d as DNS; nothing happens when it is none."""
+    """Read one payload of side d as DNS; False, and nothing happens, when it is none."""
     if p["proto"] == PROTO_TCP:
         if end - pos < _TCP_LENGTH_BYTES:
-            return
+            return False
         pos += _TCP_LENGTH_BYTES
     info = scratch.info
     status = parse_message(frames, pos, end, scratch.qname, scratch.answers, scratch.addresses, info)
     if status != QUERY and status != RESPONSE:
-        return
+        return False
     f["app"] = APP_DNS
     word = np.uint64(info[TXID]) << np.uint64(16) | np.uint64(info[QTYPE])
     key = siphash13(secret[0], secret[1], f["uid_hi"], f["uid_lo"], word, np.uint64(0), np.uint64(2))
     row = open_row(out, scratch, key)
     if status == QUERY:
-        f["is_query"] = 1  # its queries are its events
-        f["event_open"] = 0
+        if d == 0:
+            f["is_query"] = 1  # its queries are its events
+            f["event_open"] = 0
         if d == 0 and row < 0:
             row = _new_row(f, p, out, pool, key, scratch)
             out.dns[row]["has_query"] = 1
             out.dns[row]["is_open"] = 1
             out.dns[row]["orig_bytes"] = np.uint32(p["payload_len"])
-            scratch.pending[np.int64(key & np.uint64(scratch.pending.shape[0] - 1))] = np.int32(row + 1)
-        return
+            _note_open(out, scratch, row)
+        return True
     if row < 0:
         row = _new_row(f, p, out, pool, key, scratch)
-        f["event_open"] = 0
     q = out.dns[row]
     q["is_open"] = 0
     q["duration_ns"] = max(np.int64(0), p["ts_ns"] - q["ts"])
@@ -119,8 +143,9 @@ def take_dns(f, d, p, frames, pos, end, cache, pool, out, secret, scratch):
     q["answers_id"] = intern(pool, scratch.answers, 0, info[ANSWERS_BYTES])
     q["ttl"] = np.int32(min(max(info[MIN_TTL_S], np.int64(-1)), np.int64(0x7FFFFFFF)))
     if not q["qname_id"]:
-        return
+        return True
     for i in range(info[N_ADDRESSES]):
         hi, lo = scratch.addresses[i, 0], scratch.addresses[i, 1]
         remember(cache, secret, f["orig_hi"], f["orig_lo"], hi, lo, q["qname_id"], p["ts_ns"], info[MIN_TTL_S])
         remember(cache, secret, np.uint64(0), np.uint64(0), hi, lo, q["qname_id"], p["ts_ns"], info[MIN_TTL_S])
+    return True

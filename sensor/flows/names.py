@@ -114,9 +114,10 @@ def look(f, out, pool, frames, pos, end, d, ts, spans):
         f["looked"] += 1
         if f["app"] == 0:
             f["app"] = identify(frames, pos, end, True, f["proto"], np.int64(f["key_port"] & np.uint32(0xFFFF)))
-        if f["app"] == APP_TLS or f["proxy_id"]:
+        if f["name_source"] < SOURCE_SNI or f["proxy_id"]:
             status, off, length = find_sni(frames, pos, end)
             if status == HELLO_SNI:
+                f["app"] = APP_TLS if f["app"] == 0 else f["app"]
                 _give_name(f, intern(pool, frames, np.int64(off), np.int64(length)), SOURCE_SNI)
     if f["app"] == APP_HTTP:
         status = http.parse_request(frames, pos, end, spans)

@@ -124,8 +124,8 @@ def close_event(f, out, pool):
     e["duration_ns"] = max(np.int64(0), f["event_last_ts"] - f["event_ts"])
     e["orig_bytes"] = f["event_bytes"][0]
     e["resp_bytes"] = f["event_bytes"][1]
-    e["orig_ip_id"] = f["orig_ip_id"]
-    e["resp_ip_id"] = f["resp_ip_id"]
+    e["orig_ip_id"] = address_id(out, pool, f["orig_hi"], f["orig_lo"])
+    e["resp_ip_id"] = address_id(out, pool, f["resp_hi"], f["resp_lo"])
     if f["event_dest_id"]:
         e["dest_id"] = f["event_dest_id"]
         e["name_source"] = f["event_source"]
@@ -188,8 +188,8 @@ def report_flow(f, out, pool, reason, with_event):
     r["resp_bytes"] = max(np.int64(0), resp_bytes - f["reported_bytes"][1])
     r["orig_ip_bytes"] = f["ip_bytes"][0] - f["reported_ip_bytes"][0]
     r["resp_ip_bytes"] = f["ip_bytes"][1] - f["reported_ip_bytes"][1]
-    r["orig_ip_id"] = f["orig_ip_id"]
-    r["resp_ip_id"] = f["resp_ip_id"]
+    r["orig_ip_id"] = address_id(out, pool, f["orig_hi"], f["orig_lo"])
+    r["resp_ip_id"] = address_id(out, pool, f["resp_hi"], f["resp_lo"])
     r["name_id"] = f["name_id"]
     r["agent_id"] = f["agent_id"]
     r["proxy_id"] = f["proxy_id"]

@@ -39,8 +39,6 @@ FLOW = np.dtype(
         ("event_uri_id", np.uint32),
         ("event_agent_id", np.uint32),
         ("event_method_id", np.uint32),
-        ("orig_ip_id", np.uint32),  # texts of the addresses
-        ("resp_ip_id", np.uint32),
         ("name_id", np.uint32),  # best name of the responder
         ("agent_id", np.uint32),  # first User-Agent
         ("proxy_id", np.uint32),  # "address:port" of the proxy this flow speaks to

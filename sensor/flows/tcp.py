@@ -119,6 +119,7 @@ def _start_side(f, d, flags, seq, past):
         f["start_seq"][d] = start
         f["ack_seq"][d] = start
         f["last_seq"][d] = np.uint32(past) if syn else np.uint32(seq)
+        f["seq_wraps"][d] = np.uint16(f["last_seq"][d] < start)  # the first byte may lie past the end of the space
     elif syn and (
         state == PARTIAL
         or state == ESTABLISHED
@@ -128,6 +129,8 @@ def _start_side(f, d, flags, seq, past):
         f["start_seq"][d] = np.uint32(seq)
         f["ack_seq"][d] = np.uint32(seq)
         f["last_seq"][d] = np.uint32(past)
+        f["seq_wraps"][d] = np.uint16(np.uint32(past) < np.uint32(seq))
+        f["ack_wraps"][d] = 0
 
 
 @kernel()

@@ -23,7 +23,7 @@ from sensor.flows import names, table, tcp
 from sensor.flows.duplicates import is_duplicate
 from sensor.flows.icmp import counterpart
 from sensor.flows.lookups import take_dns
-from sensor.flows.out import N_DNS, N_EVENTS, N_FLOWS, address_id, bucket_of, close_event, mix, open_event, report_flow
+from sensor.flows.out import N_DNS, N_EVENTS, N_FLOWS, bucket_of, close_event, mix, open_event, report_flow
 from sensor.flows.pool import nearly_full
 from sensor.flows.prefetch import prefetch
 from sensor.flows.rows import (
@@ -118,8 +118,6 @@ def _begin(tab, cache, pool, out, p, port, row):
         f["orig_hi"], f["orig_lo"] = p["src_hi"], p["src_lo"]
         f["resp_hi"], f["resp_lo"] = p["dst_hi"], p["dst_lo"]
         f["key_port"] = port
-    f["orig_ip_id"] = address_id(out, pool, f["orig_hi"], f["orig_lo"])
-    f["resp_ip_id"] = address_id(out, pool, f["resp_hi"], f["resp_lo"])
     f["bucket"] = bucket_of(f["orig_hi"], f["orig_lo"])
     f["proto"] = p["proto"]
     f["first_ts"] = p["ts_ns"]
@@ -129,10 +127,10 @@ def _begin(tab, cache, pool, out, p, port, row):
     f["tunnel"] = p["tunnel"]
     f["is_carrier"] = p["is_carrier"]
     word = np.uint64(f["key_port"]) << np.uint64(8) | np.uint64(f["proto"])
-    word ^= np.uint64(p["ts_ns"])
-    uid = siphash13(np.uint64(1), np.uint64(2), f["orig_hi"], f["orig_lo"], f["resp_hi"], f["resp_lo"], word)
+    ts = np.uint64(p["ts_ns"])
+    uid = siphash13(ts, np.uint64(2), f["orig_hi"], f["orig_lo"], f["resp_hi"], f["resp_lo"], word)
     f["uid_hi"] = uid
-    f["uid_lo"] = mix(uid ^ mix(f["orig_lo"] ^ mix(word)))
+    f["uid_lo"] = mix(uid ^ mix(f["orig_lo"] ^ mix(word ^ mix(ts))))
     if not f["is_carrier"]:
         open_event(f, p["ts_ns"], KIND_CONNECTION)
     if (f["key_port"] & np.uint32(0xFFFF)) == 53:
@@ -205,6 +203,12 @@ def _add_payload(f, d, ts, fresh):
 
 
 @kernel()
+def _after(ts, wait_ns):
+    """ts + wait_ns, or the last moment that can be waited for: NEVER marks a free row."""
+    return ts + wait_ns if ts < table.NEVER - wait_ns else np.int64(table.NEVER - 1)
+
+
+@kernel()
 def _take(tab, f, row, p, d, frames, cache, pool, out, config, scratch):
     """Account one packet of side d to its flow."""
     ts = p["ts_ns"]
@@ -221,17 +225,17 @@ def _take(tab, f, row, p, d, frames, cache, pool, out, config, scratch):
             f["event_answered"] = 1
         if f["is_closed"]:
             if not was_closed:
-                tab.deadline[row] = ts + config.closed_ns
+                tab.deadline[row] = _after(ts, config.closed_ns)
         elif f["state"][0] <= tcp.SYN_ACK_SENT and f["state"][1] <= tcp.SYN_ACK_SENT:
-            tab.deadline[row] = f["last_ts"] + config.handshake_idle_ns
+            tab.deadline[row] = _after(f["last_ts"], config.handshake_idle_ns)
         else:
-            tab.deadline[row] = f["last_ts"] + config.tcp_idle_ns
+            tab.deadline[row] = _after(f["last_ts"], config.tcp_idle_ns)
     else:
         fresh = length
         f["state"][d] = 1
         f["last_ts"] = max(f["last_ts"], ts)
         idle_ns = config.tcp_idle_ns if p["proto"] == PROTO_TCP else config.udp_idle_ns
-        tab.deadline[row] = f["last_ts"] + idle_ns
+        tab.deadline[row] = _after(f["last_ts"], idle_ns)
         bit = np.uint32(8) << np.uint32(16 * d)
         if p["proto"] == PROTO_UDP and not f["history_bits"] & bit:
             f["history_bits"] |= bit
@@ -242,9 +246,10 @@ def _take(tab, f, row, p, d, frames, cache, pool, out, config, scratch):
         _begin_exchange(f, ts, config.gap_ns, out, pool)
     if end > pos and p["fragment"] != FRAGMENT_LATER:
         port = np.int64(f["key_port"] & np.uint32(0xFFFF))
-        if port == 53 and (p["proto"] == PROTO_UDP or p["proto"] == PROTO_TCP):
-            take_dns(f, d, p, frames, pos, end, cache, pool, out, tab.key, scratch)
-        elif fresh > 0 and (d == 0 or f["app"] == 0) and not f["is_carrier"]:
+        is_dns = False
+        if port == 53 and (p["proto"] == PROTO_UDP or (p["proto"] == PROTO_TCP and fresh > 0)):
+            is_dns = take_dns(f, d, p, frames, pos, end, cache, pool, out, tab.key, scratch)
+        if not is_dns and fresh > 0 and (d == 0 or f["app"] == 0) and not f["is_carrier"] and not f["is_query"]:
             names.look(f, out, pool, frames, pos, end, d, ts, scratch.spans)
     if fresh > 0:
         _add_payload(f, d, ts, fresh)

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from sensor.capture.batch import Batch
 from sensor.flows import track
-from sensor.flows.lookups import new_scratch
+from sensor.flows.lookups import new_scratch, reopen
 from sensor.flows.names import new_cache
 from sensor.flows.out import N_DNS, N_EVENTS, N_FLOWS, Out, new_out
 from sensor.flows.pool import Pool, keep, nearly_full, new_pool
-from sensor.flows.rows import END_END, END_FORCED
+from sensor.flows.rows import END_END, END_FORCED, SOURCE_NONE
 from sensor.flows.table import META_TOP, NEVER, idle_threshold, new_table
 
 _S = 10**9
@@ -24,12 +24,11 @@ DNS_WAIT_NS = 10 * _S  # an answer later than this counts as none
 _POOL_TEXTS, _POOL_BYTES = 1 << 19, 48 << 20
 _EVICT_SHARE = 1 / 16
 _FLOW_IDS = (
-    *("orig_ip_id", "resp_ip_id", "name_id", "proxy_id", "event_dest_id"),
+    *("name_id", "proxy_id", "event_dest_id"),
     *("agent_id", "event_method_id", "event_agent_id", "event_uri_id"),
 )
-_COMPACTIONS = ((_FLOW_IDS, True), (_FLOW_IDS, False), (_FLOW_IDS[:5], False), (_FLOW_IDS[:2], False))
+_COMPACTIONS = ((_FLOW_IDS, True), (_FLOW_IDS, False), (_FLOW_IDS[:3], False), ((), False))
 """Which texts a compaction keeps, and whether what clients resolved as well; the next one when that is too much."""
-_DNS_IDS = ("orig_ip_id", "resp_ip_id", "qname_id", "answers_id")
 
 Sink = Callable[[Out, Pool], None]
 
@@ -78,7 +77,7 @@ class FlowTracker:
         self._pool = new_pool(_POOL_TEXTS, _POOL_BYTES, self._key)
         self._cache = new_cache(1 << 17)
         self._out = new_out(buffer_rows)
-        self._scratch = new_scratch()
+        self._scratch = new_scratch(buffer_rows)
         self._clock = track.Clock(np.array([0, 0, -1, 0], np.int64), np.zeros(len(track.COUNT_NAMES), np.int64))
         self._config = (timeouts or Timeouts()).config()
         self._codes = np.zeros(0, np.uint64)
@@ -130,19 +129,19 @@ class FlowTracker:
         n_dns = int(out.n[N_DNS])
         newest = int(self._clock.meta[1])
         waiting = (out.dns["is_open"][:n_dns] != 0) & (out.dns["ts"][:n_dns] > newest - DNS_WAIT_NS)
-        kept = out.dns[:n_dns][waiting] if not final and n_dns < len(out.dns) // 2 else out.dns[:0].copy()
+        keeps = not final and n_dns < len(out.dns) // 2 and not nearly_full(self._pool)
+        kept = out.dns[:n_dns][waiting] if keeps else out.dns[:0].copy()
         if len(kept):
             out.dns[: n_dns - len(kept)] = out.dns[:n_dns][~waiting]
             out.n[N_DNS] = n_dns - len(kept)
         self._sink(out, self._pool)
         out.n[N_FLOWS] = out.n[N_EVENTS] = 0
         if nearly_full(self._pool):
-            self._compact(kept)
+            self._compact()
         out.dns[: len(kept)] = kept
         out.n[N_DNS] = len(kept)
-        pending = self._scratch.pending
-        pending[:] = 0
-        pending[(kept["key"] & np.uint64(len(pending) - 1)).astype(np.int64)] = np.arange(1, len(kept) + 1)
+        self._scratch.pending[:] = 0
+        reopen(out, self._scratch)
 
     def _evict(self) -> None:
         n_max = max(1, int(len(self._table.flows) * _EVICT_SHARE))
@@ -150,7 +149,7 @@ class FlowTracker:
         if track.evict(self._table, self._pool, self._out, self._clock, threshold, n_max) < n_max:
             self.drain()
 
-    def _compact(self, waiting_dns: NDArray[np.void]) -> None:
+    def _compact(self) -> None:
         """Move the texts still in use to a new pool. If they alone fill it, let go of what
         clients resolved, then of request words, then of names."""
         flows = self._table.flows[: int(self._table.meta[META_TOP])]
@@ -161,16 +160,16 @@ class FlowTracker:
         for fields, with_cache in _COMPACTIONS:
             pool = new_pool(_POOL_TEXTS, _POOL_BYTES, self._key)
             moved = {field: np.ascontiguousarray(flows[field][live]) for field in fields}
-            moved_dns = {field: np.ascontiguousarray(waiting_dns[field]) for field in _DNS_IDS}
             moved_names = np.ascontiguousarray(names) if with_cache else np.zeros_like(names)
-            for numbers in (*moved.values(), *moved_dns.values(), moved_names):
+            for numbers in (*moved.values(), moved_names):
                 keep(pool, old, numbers)
             if not nearly_full(pool):
                 break
         for field in _FLOW_IDS:
+            if field not in moved:
+                self._texts_lost += int(np.count_nonzero(flows[field][live]))
             flows[field][live] = moved.get(field, 0)
-        for field, numbers in moved_dns.items():
-            waiting_dns[field] = numbers
+        flows["name_source"][live & (flows["name_id"] == 0)] = SOURCE_NONE
         self._cache["name"] = moved_names
         self._out.addresses["name_id"] = 0
         self._pool = pool

@@ -190,6 +190,8 @@ class Store:
                 self.db.execute("DELETE FROM counter WHERE source = ?", (content_hash,))
                 self.db.execute("DELETE FROM source WHERE content_hash = ?", (content_hash,))
             return False
+        if row is not None:
+            self.lake.remove_segments(_prefix(known))  # what an interrupted replay of the same content left
         with self.transaction():
             self.db.execute("PRAGMA defer_foreign_keys = ON")  # counters follow their source below
             self.db.execute("DELETE FROM counter WHERE source = ?", (known,))

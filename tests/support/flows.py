@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from sensor.capture.reader import open_capture
+from sensor.constants import APP_NAMES
 from sensor.decode.decoder import Decoder
 from sensor.errors import DamagedCaptureError
 from sensor.flows.out import Out
 from sensor.flows.pool import Pool, texts
 from sensor.flows.rows import CONN_STATES, END_NAMES, KIND_NAMES, SOURCE_NAMES
 from sensor.flows.tracker import FlowTracker, Timeouts
-from sensor.constants import APP_NAMES
 
 
 @dataclass
@@ -42,7 +42,7 @@ class Collector:
         self.got = Collected()
 
     def __call__(self, out: Out, pool: Pool) -> None:
-        words = texts(pool)
+        words = texts(pool._replace(text=pool.text[: int(pool.meta[1])]))
         for r in out.flows[: int(out.n[0])]:
             row = {n: r[n].item() for n in r.dtype.names if n not in ("pad",)}
             row |= {

@@ -15,7 +15,11 @@ FILES = sorted(path for package in ("sensor", "analyzers") for path in (REPO / p
 BOTTOM = {"errors", "constants", "dtypes", "site", "jit"}
 MIDDLE = {"capture", "decode", "flows", "protocols", "store", "response"}
 
-RANK = {"cli": 4, "run": 3, "analyzers": 2, "pipeline": 2, "segments": 2} | dict.fromkeys(MIDDLE, 1) | dict.fromkeys(BOTTOM, 0)
+RANK = (
+    {"cli": 4, "run": 3, "analyzers": 2, "pipeline": 2, "segments": 2}
+    | dict.fromkeys(MIDDLE, 1)
+    | dict.fromkeys(BOTTOM, 0)
+)
 
 FORBIDDEN = {
     "analyzers": MIDDLE | {"pipeline", "segments"},  # arrays and a Site, nothing else

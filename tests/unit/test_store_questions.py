@@ -246,7 +246,8 @@ def test_series_are_the_events_by_channel_and_time(store: Store) -> None:
     assert list(got["name_source"]) == ["", "dns"]  # of the first event
     assert got["kind"][0] == "attempt"
     assert [
-        a.dtype.str for a in (got["off"], got["ts_ns"], got["orig_bytes"], got["resp_bytes"], got["answered"], got["duration_s"])
+        a.dtype.str
+        for a in (got["off"], got["ts_ns"], got["orig_bytes"], got["resp_bytes"], got["answered"], got["duration_s"])
     ] == [*("<i8", "<i8", "<i8", "<i8", "|b1", "<f8")]
 
 
