@@ -1,19 +1,21 @@
 """Compiles all kernels into the cache, on two cores where there are two: the wait of a first run.
 
-The flow kernels and the parsers they call are half of the work; a second process does the other half meanwhile.
-This module never prints.
+Kernels compile when they are first called, so each half here calls its own with next to nothing. The flow kernels and
+the parsers they call are one half; a second process does the other meanwhile. This module never prints.
 """
 
 import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
 
 from sensor.capture.batch import Batch
 from sensor.jit import CACHE_DIR, first_run, note_run
 
-_ASIDE = "import sensor.decode.decoder, sensor.capture.reader, sensor.segments, analyzers.beacon"
+_ASIDE = "from sensor.warmup import compile_rest; compile_rest()"
 
 
 def warm_up() -> None:
@@ -21,15 +23,14 @@ def warm_up() -> None:
     if not first_run() or CACHE_DIR is None:
         return
     aside = subprocess.Popen([sys.executable, "-c", _ASIDE]) if (os.cpu_count() or 1) > 1 else None
-    _compile_flows()
-    if aside is not None:
-        aside.wait()
-    _compile_rest()
+    compile_flows()
+    if aside is None or aside.wait() != 0:
+        compile_rest()
     note_run()
 
 
-def _compile_flows() -> None:
-    """Run the tracker over nothing: its kernels compile at their first call."""
+def compile_flows() -> None:
+    """Call the flow kernels over nothing."""
     from sensor.dtypes import PACKET
     from sensor.flows.tracker import FlowTracker
 
@@ -38,15 +39,59 @@ def _compile_flows() -> None:
     tracker.finish()
 
 
-def _compile_rest() -> None:
-    """Load or compile what the other process was given."""
-    import analyzers.beacon
-    import sensor.segments
+def compile_rest() -> None:
+    """Call the kernels of reading, decoding, writing segments and scoring."""
+    from analyzers.beacon import measure_channels
+    from analyzers.series import Series
+    from sensor.capture.reader import open_capture
     from sensor.decode.decoder import Decoder
+    from sensor.flows.out import new_out
+    from sensor.flows.pool import new_pool
+    from sensor.flows.words import group_by_bucket
+    from sensor.segments import Columns
+    from sensor.store.lake import Lake
 
     Decoder().decode(_empty_batch())
-    assert analyzers.beacon is not None
-    assert sensor.segments is not None
+    out = new_out(2)
+    pool = new_pool(16, 64, np.zeros(2, np.uint64))
+    columns = Columns("warm-up")
+    with tempfile.TemporaryDirectory() as folder:
+        for name, magic in (("pcap", b"\xd4\xc3\xb2\xa1\2\0\4\0" + bytes(8) + b"\0\0\4\0\1\0\0\0"), ("ng", _SECTION)):
+            path = Path(folder) / name
+            path.write_bytes(magic)
+            for _ in open_capture(str(path)).batches():
+                pass
+        for table, rows, make in (
+            ("flow", out.flows[:1], columns.flows),
+            ("event", out.events[:1], columns.events),
+            ("dns", out.dns[:1], columns.dns),
+        ):
+            grouped = rows.copy()
+            group_by_bucket(rows, grouped, 1)
+            Lake(Path(folder)).append(table, "warm-up", make(grouped, pool), grouped["bucket"])
+    beats = np.arange(5, dtype=np.int64)
+    one = [""]
+    measure_channels(
+        Series(
+            off=np.array([0, 5]),
+            ts_ns=beats * 10**9,
+            orig_bytes=beats,
+            resp_bytes=beats,
+            duration_s=np.zeros(5),
+            answered=np.ones(5, np.bool_),
+            orig_ip=one,
+            dest=one,
+            dest_ips=[()],
+            resp_port=[0],
+            proto=one,
+            name_source=one,
+            via_proxy=one,
+            kind=one,
+        )
+    )
+
+
+_SECTION = b"\x0a\x0d\x0d\x0a\x1c\0\0\0\x4d\x3c\x2b\x1a\1\0\0\0" + b"\xff" * 8 + b"\x1c\0\0\0"
 
 
 def _empty_batch() -> Batch:
