@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sensor.capture.batch import Batch
+from sensor.capture.batch import empty_batch
 from sensor.jit import CACHE_DIR, first_run, note_run
 
 _ASIDE = "from sensor.warmup import compile_rest; compile_rest()"
@@ -31,27 +31,31 @@ def warm_up() -> None:
 
 def compile_flows() -> None:
     """Call the flow kernels over nothing."""
-    from sensor.dtypes import PACKET
     from sensor.flows.tracker import FlowTracker
 
-    tracker = FlowTracker(lambda out, pool: None, max_flows=16, buffer_rows=16)
-    tracker.add(_empty_batch(), np.zeros(0, PACKET))
-    tracker.finish()
+    FlowTracker(lambda out, pool: None, max_flows=16, buffer_rows=16).compile_kernels()
 
 
 def compile_rest() -> None:
-    """Call the kernels of reading, decoding, writing segments and scoring."""
+    """Call the kernels of reading, decoding, writing segments and scoring; first parsers the flow kernels will need."""
     from analyzers.beacon import measure_channels
     from analyzers.series import Series
     from sensor.capture.reader import open_capture
     from sensor.decode.decoder import Decoder
+    from sensor.flows.lookups import new_scratch
     from sensor.flows.out import new_out
     from sensor.flows.pool import new_pool
     from sensor.flows.words import group_by_bucket
+    from sensor.protocols.dns import parse_message
+    from sensor.protocols.http import parse_request
     from sensor.segments import Columns
     from sensor.store.lake import Lake
 
-    Decoder().decode(_empty_batch())
+    scratch = new_scratch(2)
+    frames = empty_batch().frames
+    parse_message(frames, 0, 0, scratch.qname, scratch.answers, scratch.addresses, scratch.info)
+    parse_request(frames, 0, 0, scratch.spans)
+    Decoder().decode(empty_batch())
     out = new_out(2)
     pool = new_pool(16, 64, np.zeros(2, np.uint64))
     columns = Columns("warm-up")
@@ -92,9 +96,3 @@ def compile_rest() -> None:
 
 
 _SECTION = b"\x0a\x0d\x0d\x0a\x1c\0\0\0\x4d\x3c\x2b\x1a\1\0\0\0" + b"\xff" * 8 + b"\x1c\0\0\0"
-
-
-def _empty_batch() -> Batch:
-    none = np.zeros(0, np.int64)
-    frames = np.zeros(1, np.uint8)
-    return Batch(frames, none, none, none, np.zeros(0, np.uint32), np.zeros(0, np.uint16), np.zeros(0, np.uint16))

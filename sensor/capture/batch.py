@@ -30,3 +30,10 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.ts_ns)
+
+
+def empty_batch() -> Batch:
+    """A batch without frames."""
+    none = np.zeros(0, np.int64)
+    shorts = np.zeros(0, np.uint16)
+    return Batch(np.zeros(1, np.uint8), none, none, none, np.zeros(0, np.uint32), shorts, shorts)

@@ -55,12 +55,12 @@ def group_by_bucket(rows, grouped, n_buckets):
     starts = np.zeros(256, np.int64)
     for i in range(rows.shape[0]):
         starts[np.int64(rows[i]["bucket"])] += 1
-    total = np.int64(0)
+    total = 0
     for bucket in range(n_buckets):
         n = starts[bucket]
         starts[bucket] = total
         total += n
     for i in range(rows.shape[0]):
-        bucket = np.int64(rows[i]["bucket"])
-        grouped[starts[bucket]] = rows[i]
-        starts[bucket] += 1
+        mine = np.int64(rows[i]["bucket"])
+        grouped[starts[mine]] = rows[i]
+        starts[mine] += 1

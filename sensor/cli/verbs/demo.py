@@ -9,7 +9,7 @@ import click
 from sensor.cli.columns import Row
 from sensor.cli.command import Verb
 from sensor.cli.page import finding_page
-from sensor.cli.results import compile_first, replay_with_words
+from sensor.cli.results import replay_with_words
 from sensor.cli.session import Session
 from sensor.cli.verbs.show import page_width, store_word
 from sensor.site import load_site
@@ -37,7 +37,6 @@ def demo(session: Session) -> None:
 
 
 def _demo(session: Session, is_temporary: bool = False) -> None:
-    compile_first(session)
     from sensor.run import demo_capture
     from sensor.store import findings as questions
 
