@@ -16,7 +16,6 @@ from sensor.decode.decoder import Decoder
 from sensor.errors import DamagedCaptureError
 from sensor.flows.out import BUCKETS, N_DNS, N_EVENTS, N_FLOWS, Out
 from sensor.flows.pool import Pool
-from sensor.flows.rows import EVENT_OUT, KIND_QUERY, SOURCE_DNS
 from sensor.flows.tracker import FlowTracker
 from sensor.flows.words import group_by_bucket
 from sensor.segments import Columns
@@ -66,42 +65,19 @@ class LakeSink:
         self.rows = dict.fromkeys(_TABLES, 0)
 
     def __call__(self, out: Out, pool: Pool) -> None:
-        """Write what the buffers hold; queries of the DNS buffer become events as well."""
-        dns = out.dns[: int(out.n[N_DNS])]
-        queries = dns[dns["has_query"] != 0]
-        events = out.events[: int(out.n[N_EVENTS])]
-        if len(queries):
-            events = _with_queries(events, queries)
+        """Write what the buffers hold."""
         name = self._name_segment(self._number)
         self._number += 1
         for table, rows, columns in (
             ("flow", out.flows[: int(out.n[N_FLOWS])], self._columns.flows),
-            ("event", events, self._columns.events),
-            ("dns", dns, self._columns.dns),
+            ("event", out.events[: int(out.n[N_EVENTS])], self._columns.events),
+            ("dns", out.dns[: int(out.n[N_DNS])], self._columns.dns),
         ):
             if len(rows):
                 grouped = np.empty_like(rows)
                 group_by_bucket(rows, grouped, BUCKETS)
                 self._lake.append(table, name, columns(grouped, pool), grouped["bucket"])
                 self.rows[table] += len(rows)
-
-
-def _with_queries(events: NDArray[np.void], queries: NDArray[np.void]) -> NDArray[np.void]:
-    """The events and, behind them, DNS questions: the name asked for is the destination, the resolver the address."""
-    both = np.empty(len(events) + len(queries), EVENT_OUT)
-    both[: len(events)] = events
-    added = both[len(events) :]
-    for name in ("ts", "uid_hi", "uid_lo", "duration_ns", "orig_bytes", "resp_bytes", "orig_ip_id", "resp_ip_id"):
-        added[name] = queries[name]
-    for name in ("resp_port", "proto", "bucket"):
-        added[name] = queries[name]
-    for name in ("proxy_id", "method_id", "uri_id", "agent_id"):
-        added[name] = 0
-    added["dest_id"] = queries["qname_id"]
-    added["name_source"] = SOURCE_DNS
-    added["kind"] = KIND_QUERY
-    added["answered"] = queries["rcode"] >= 0
-    return both
 
 
 def run_capture(

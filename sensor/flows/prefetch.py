@@ -12,10 +12,11 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 _LINE_BYTES = 64
+_MOST_BYTES = 448  # of one item
 
 
 def _prefetch(typing_context: Any, array: Any, index: Any) -> Any:
-    """Prefetch all cache lines of array[index] (LLVM's llvm.prefetch). The index must lie inside the array."""
+    """Prefetch the first cache lines of array[index] (LLVM's llvm.prefetch). The index must lie inside the array."""
     if not isinstance(array, types.Array):
         return None
     signature = types.void(array, types.int64)
@@ -33,7 +34,7 @@ def _prefetch(typing_context: Any, array: Any, index: Any) -> Any:
         item = signature.args[0].dtype
         n_bytes = item.size if isinstance(item, types.Record) else item.bitwidth // 8
         for_writing, keep_close, data = (ir.Constant(int32, n) for n in (1, 3, 1))
-        for offset in range(0, n_bytes, _LINE_BYTES):
+        for offset in range(0, min(n_bytes, _MOST_BYTES), _LINE_BYTES):
             builder.call(hint, [builder.gep(start, [ir.Constant(int32, offset)]), for_writing, keep_close, data])
         return context.get_dummy_value()
 

@@ -29,6 +29,8 @@ FLOW = np.dtype(
         ("ack_seq", np.uint32, (2,)),  # highest acknowledgement of this side's bytes
         ("seq_wraps", np.uint16, (2,)),  # times last_seq wrapped
         ("ack_wraps", np.uint16, (2,)),  # times ack_seq wrapped
+        ("first_ts", np.int64),  # first packet, ns
+        ("report_ts", np.int64),  # start of the part of the flow not yet reported, ns
         ("event_ts", np.int64),  # start of the open event, ns
         ("event_last_ts", np.int64),  # its newest packet, ns
         ("event_bytes", np.int64, (2,)),  # new payload in it so far, bytes
@@ -69,8 +71,6 @@ FLOW = np.dtype(
         ("history", np.uint8, (24,)),  # Zeek's letters, ASCII
         ("history_seq", np.uint32, (6,)),  # last S, F, R sequence numbers of each side: repeats are not written
         # --- rare ---
-        ("first_ts", np.int64),  # first packet, ns
-        ("report_ts", np.int64),  # start of the part of the flow not yet reported, ns
         ("reported_ip_bytes", np.int64, (2,)),
         ("reported_bytes", np.int64, (2,)),
         ("reported_pkts", np.uint32, (2,)),

@@ -265,7 +265,7 @@ def _finish(tab, row, pool, out, reason):
 def _has_room(out, pool):
     return (
         out.n[N_FLOWS] + _ROOM <= out.flows.shape[0]
-        and out.n[N_EVENTS] + _ROOM <= out.events.shape[0]
+        and out.n[N_EVENTS] + out.n[N_DNS] + _ROOM <= out.events.shape[0]
         and out.n[N_DNS] + _ROOM <= out.dns.shape[0]
         and not nearly_full(pool)
     )

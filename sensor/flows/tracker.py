@@ -15,7 +15,7 @@ from sensor.dtypes import PACKET
 from sensor.flows import track
 from sensor.flows.lookups import new_scratch, reopen
 from sensor.flows.names import new_cache
-from sensor.flows.out import N_DNS, N_EVENTS, N_FLOWS, Out, new_out
+from sensor.flows.out import N_DNS, N_EVENTS, N_FLOWS, Out, add_queries, new_out
 from sensor.flows.pool import Pool, keep, nearly_full, new_pool
 from sensor.flows.rows import END_END, END_FORCED, SOURCE_NONE
 from sensor.flows.table import META_TOP, NEVER, idle_threshold, new_table
@@ -131,7 +131,10 @@ class FlowTracker:
         self.drain(final=True)
 
     def drain(self, *, final: bool = False) -> None:
-        """Hand the rows over and empty the buffers; DNS questions that may still be answered stay, unless `final`."""
+        """Hand the rows over and empty the buffers; DNS questions that may still be answered stay, unless `final`.
+
+        Each DNS question handed over is an event as well.
+        """
         out = self._out
         n_dns = int(out.n[N_DNS])
         newest = int(self._clock.meta[1])
@@ -141,6 +144,7 @@ class FlowTracker:
         if len(kept):
             out.dns[: n_dns - len(kept)] = out.dns[:n_dns][~waiting]
             out.n[N_DNS] = n_dns - len(kept)
+        add_queries(out)
         self._sink(out, self._pool)
         out.n[N_FLOWS] = out.n[N_EVENTS] = 0
         if nearly_full(self._pool):
