@@ -16,7 +16,7 @@ BOTTOM = {"errors", "constants", "dtypes", "site", "jit"}
 MIDDLE = {"capture", "decode", "flows", "protocols", "store", "response"}
 
 RANK = (
-    {"cli": 4, "run": 3, "analyzers": 2, "pipeline": 2, "segments": 2}
+    {"cli": 4, "run": 3, "warmup": 3, "analyzers": 2, "pipeline": 2, "segments": 2}
     | dict.fromkeys(MIDDLE, 1)
     | dict.fromkeys(BOTTOM, 0)
 )
@@ -34,7 +34,7 @@ FORBIDDEN = {
 
 PACKET_PATH = {"capture", "decode", "flows", "protocols", "analyzers"}
 SLOW_LIBRARIES = {"scapy", "pyshark"}
-DECORATORS_OF_KERNELS = {"kernel", "intrinsic", "overload"}
+DECORATORS_OF_KERNELS = {"kernel", "packet_kernel", "intrinsic", "overload"}
 
 
 def layer(module: str) -> str | None:

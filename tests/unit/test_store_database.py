@@ -45,7 +45,7 @@ def test_every_migration_is_numbered_and_recorded(path: Path) -> None:
 
 def test_released_migrations_are_never_edited(path: Path) -> None:
     """A step that was released may be on somebody's disk: add another step, and a digest for it, instead of editing."""
-    digests = {1: "700c208b70def42e"}
+    digests = {1: "b931e0a0b27b9826"}
     with open_for_writing(path) as db:
         shape = db.execute(
             """SELECT master.name, info.cid, info.name, info.type, info.pk, info."notnull" FROM sqlite_master AS master
@@ -53,7 +53,7 @@ def test_released_migrations_are_never_edited(path: Path) -> None:
             ORDER BY master.name, info.cid"""
         ).fetchall()
     assert len(shape) > 150
-    assert hashlib.content_hash(repr(shape).encode()).hexdigest()[:16] == digests[SCHEMA_VERSION]
+    assert hashlib.sha256(repr(shape).encode()).hexdigest()[:16] == digests[SCHEMA_VERSION]
 
 
 def test_opening_again_loads_no_sqlite_utils(path: Path) -> None:
