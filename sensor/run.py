@@ -12,6 +12,8 @@ from importlib import resources
 from multiprocessing import get_context
 from pathlib import Path
 
+import numpy as np
+
 from analyzers.beacon import score_beacons
 from analyzers.beacon.context import Population
 from analyzers.bypass import find_bypass
@@ -32,6 +34,10 @@ from sensor.store.evidence import keep_evidence
 from sensor.store.lake import Lake
 from sensor.store.series import flow_columns, population_columns, series_columns
 from sensor.store.store import Store
+from sensor.store.summaries import save_channels, save_hosts
+
+MIN_CHANNEL_EVENTS = 4
+"""Channels with fewer events cannot be scored and are not kept in the database; the lake has them."""
 
 
 @dataclass(slots=True)
@@ -140,12 +146,41 @@ def _analyze(store: Store, site: Site, since_ns: int | None, until_ns: int | Non
             report.channels += len(series)
             report.events += len(series.ts_ns)
             findings += score_beacons(series, site, population)
+            _summarize(store, series, site)
     flows = FlowTable(**flow_columns(store, since_ns, until_ns))
     found, report.notes = find_bypass(flows, site, learn_proxies(flows, site))
     findings = sorted([*findings, *found], key=by_score)
     report.finding_ids = store.upsert_findings([asdict(finding) for finding in findings])
     keep_evidence(store, report.finding_ids)
     return report
+
+
+def _summarize(store: Store, series: Series, site: Site) -> None:
+    """Keep in the database, beyond the lake's retention, which hosts there are and which channels they return to."""
+    firsts, lasts = series.ts_ns[series.off[:-1]], series.ts_ns[series.off[1:] - 1]
+    sums = [np.add.reduceat(array, series.off[:-1]) for array in (series.orig_bytes, series.resp_bytes)]
+    events = np.diff(series.off)
+    spans: dict[str, tuple[int, int]] = {}
+    for i, ip in enumerate(series.orig_ip):
+        first, last = spans.get(ip, (int(firsts[i]), int(lasts[i])))
+        spans[ip] = (min(first, int(firsts[i])), max(last, int(lasts[i])))
+    names = ("orig_ip", "dest", "resp_port", "proto", "via_proxy", "name_source")
+    save_channels(
+        store,
+        (
+            {
+                **{name: getattr(series, name)[i] for name in names},
+                "dest_ips": list(series.dest_ips[i]),
+                "events": int(events[i]),
+                "orig_bytes": int(sums[0][i]),
+                "resp_bytes": int(sums[1][i]),
+                "first_ts": int(firsts[i]),
+                "last_ts": int(lasts[i]),
+            }
+            for i in np.flatnonzero(events >= MIN_CHANNEL_EVENTS).tolist()
+        ),
+    )
+    save_hosts(store, ((ip, *span) for ip, span in spans.items() if site.is_internal(ip)))
 
 
 def _replay_one(store: Store, path: str, progress: Callable[[Progress], None] | None) -> SourceReport:
