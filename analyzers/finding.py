@@ -3,7 +3,8 @@
 Analyzers make findings; the store adds the identity, the triage state and the note. Nothing here does I/O.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 SEVERITIES = ("low", "medium", "high", "critical")
 SEVERITY_FROM = (0.0, 0.6, 0.8, 0.95)
@@ -45,6 +46,10 @@ class Finding:
     outcome: str = ""
     reasons: list[str] = field(default_factory=list)
     techniques: list[str] = field(default_factory=list)
+
+    def row(self) -> dict[str, Any]:
+        """The fields by name, as the store takes them; lists are not copied."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 def severity_of(score: float, at_most: str = "critical") -> str:

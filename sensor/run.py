@@ -6,7 +6,7 @@ In: paths, a store, a site. Out: reports for whoever asked. Neither prints nor e
 import secrets
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from importlib import resources
 from multiprocessing import get_context
@@ -147,10 +147,14 @@ def _analyze(store: Store, site: Site, since_ns: int | None, until_ns: int | Non
             report.events += len(series.ts_ns)
             findings += score_beacons(series, site, population)
             _summarize(store, series, site)
-    flows = FlowTable(**flow_columns(store, since_ns, until_ns))
-    found, report.notes = find_bypass(flows, site, learn_proxies(flows, site))
-    findings = sorted([*findings, *found], key=by_score)
-    report.finding_ids = store.upsert_findings([asdict(finding) for finding in findings])
+    learned = learn_proxies(FlowTable(**flow_columns(store, since_ns, until_ns, proxied_only=True)), site)
+    # without a proxy there is no way around it: the analyzer says so of no flows as well as of all
+    for bucket in range(N_BUCKETS) if learned or site.proxies else [-1]:
+        flows = FlowTable(**flow_columns(store, since_ns, until_ns, bucket=bucket))
+        found, report.notes = find_bypass(flows, site, learned)
+        findings += found
+    findings.sort(key=by_score)
+    report.finding_ids = store.upsert_findings(finding.row() for finding in findings)
     keep_evidence(store, report.finding_ids)
     return report
 

@@ -95,12 +95,24 @@ def population_columns(store: Store, since_ns: int | None = None, until_ns: int 
     return {"clients": clients, "clients_of": counts}
 
 
-def flow_columns(store: Store, since_ns: int | None = None, until_ns: int | None = None) -> dict[str, Any]:
-    """The flows of a time span as columns, by the names that analyzers.flow_table.FlowTable gives them."""
+def flow_columns(
+    store: Store,
+    since_ns: int | None = None,
+    until_ns: int | None = None,
+    *,
+    bucket: int | None = None,
+    proxied_only: bool = False,
+) -> dict[str, Any]:
+    """The flows of a time span as columns, by the names that analyzers.flow_table.FlowTable gives them.
+
+    bucket : of one client bucket only; None: of all
+    proxied_only : only those that were asked of a proxy
+    """
     import duckdb
 
-    flows, values = store.lake.relation("flow", since_ns=since_ns, until_ns=until_ns)
-    span = "true"
+    buckets = None if bucket is None else [bucket]
+    flows, values = store.lake.relation("flow", since_ns=since_ns, until_ns=until_ns, buckets=buckets)
+    span = "via_proxy <> ''" if proxied_only else "true"
     for condition, value in (("last_ts >= ?", since_ns), ("first_ts < ?", until_ns)):
         if value is not None:
             span += f" AND {condition}"
