@@ -11,8 +11,6 @@ import numpy as np
 
 from sensor.constants import (
     FRAGMENT_LATER,
-    PROTO_ICMP,
-    PROTO_ICMP6,
     PROTO_TCP,
     PROTO_UDP,
     STATUS_OK,
@@ -21,7 +19,7 @@ from sensor.constants import (
 )
 from sensor.flows import names, table, tcp
 from sensor.flows.duplicates import is_duplicate
-from sensor.flows.icmp import counterpart
+from sensor.flows.keys import is_flipped, key_port, side
 from sensor.flows.lookups import take_dns
 from sensor.flows.out import N_DNS, N_EVENTS, N_FLOWS, bucket_of, close_event, mix, open_event, report_flow
 from sensor.flows.pool import nearly_full
@@ -35,7 +33,6 @@ from sensor.flows.rows import (
     KIND_EXCHANGE,
     SOURCE_DNS,
 )
-from sensor.flows.servers import TCP_PORTS, UDP_PORTS, is_likely_server
 from sensor.jit import packet_kernel as kernel
 from sensor.protocols.siphash import siphash13
 
@@ -61,54 +58,10 @@ _ROOM = 4  # rows one packet may write to a buffer, at most
 
 
 @kernel()
-def _key_port(p):
-    """(source port << 16 | destination port, whether the key has one direction only); ICMP as Zeek pairs it."""
-    if p["proto"] == PROTO_ICMP or p["proto"] == PROTO_ICMP6:
-        other, one_way = counterpart(p["proto"], p["src_port"], p["dst_port"])
-        return np.uint32(np.int64(p["src_port"]) << 16 | np.int64(other)), one_way
-    return np.uint32(np.int64(p["src_port"]) << 16 | np.int64(p["dst_port"])), False
-
-
-@kernel()
-def _code(tab, p, port, one_way):
-    """Keyed hash of a packet's flow key, the same from both sides."""
-    back = np.uint32(np.int64(port) >> 16 | (np.int64(port) & 0xFFFF) << 16)
-    swap = (p["src_hi"], p["src_lo"], port) > (p["dst_hi"], p["dst_lo"], back)
-    if swap and not one_way:
-        return table.key_hash(tab.key, p["dst_hi"], p["dst_lo"], p["src_hi"], p["src_lo"], back, p["proto"])
-    return table.key_hash(tab.key, p["src_hi"], p["src_lo"], p["dst_hi"], p["dst_lo"], port, p["proto"])
-
-
-@kernel()
-def hash_packets(tab, packets, codes):
-    """Hashes of all packets of a batch. codes : uint64[n], out."""
-    for i in range(packets.shape[0]):
-        p = packets[i]
-        if p["status"] == STATUS_OK:
-            port, one_way = _key_port(p)
-            codes[i] = _code(tab, p, port, one_way)
-
-
-@kernel()
-def _is_flipped(p):
-    """Whether the first packet seen came from the responder: a SYN-ACK, or a well-known port on the wrong side."""
-    if p["proto"] == PROTO_TCP:
-        if p["tcp_flags"] & TCP_SYN:
-            return p["tcp_flags"] & TCP_ACK != 0
-        if is_likely_server(TCP_PORTS, p["src_port"]):
-            return not is_likely_server(TCP_PORTS, p["dst_port"]) or p["src_port"] < p["dst_port"]
-        return False
-    if p["proto"] == PROTO_UDP and is_likely_server(UDP_PORTS, p["src_port"]):
-        broadcast = p["dst_hi"] == 0 and p["dst_lo"] == np.uint64(0xFFFFFFFFFFFF)
-        return not is_likely_server(UDP_PORTS, p["dst_port"]) and not broadcast
-    return False
-
-
-@kernel()
 def _begin(tab, cache, pool, out, p, port, row):
     """Fill a new row from a flow's first packet."""
     f = tab.flows[row]
-    if _is_flipped(p):
+    if is_flipped(p):
         f["orig_hi"], f["orig_lo"] = p["dst_hi"], p["dst_lo"]
         f["resp_hi"], f["resp_lo"] = p["src_hi"], p["src_lo"]
         f["key_port"] = np.uint32(np.int64(port) >> 16 | (np.int64(port) & 0xFFFF) << 16)
@@ -139,12 +92,6 @@ def _begin(tab, cache, pool, out, p, port, row):
     if name:
         f["name_id"] = name
         f["name_source"] = SOURCE_DNS
-
-
-@kernel()
-def _side(f, p, port):
-    """0 when the originator sent packet p, else 1."""
-    return 0 if (p["src_lo"] == f["orig_lo"] and p["src_hi"] == f["orig_hi"] and port == f["key_port"]) else 1
 
 
 @kernel()
@@ -314,7 +261,7 @@ def _why_report(tab, row, p, d, ts, config):
 def track(packets, first, frames, codes, tab, cache, pool, out, clock, config, scratch):
     """Take packets[first:]; return (index of the next packet, DONE, DRAIN or EVICT).
 
-    packets : PACKET[n]; frames : uint8[], the batch they came from; codes : uint64[n], see `hash_packets`
+    packets : PACKET[n]; frames : uint8[], the batch they came from; codes : uint64[n], see keys.hash_packets
     The other arguments are the tracker's state, changed in place.
     """
     n = packets.shape[0]
@@ -337,14 +284,14 @@ def track(packets, first, frames, codes, tab, cache, pool, out, clock, config, s
         if ts < clock.meta[_BEFORE]:
             clock.counts[C_BACKWARDS] += 1
         clock.meta[_BEFORE] = ts
-        port, one_way = _key_port(p)
+        port, one_way = key_port(p)
         code = codes[i]
         is_retry = False
         attempt_ts = ts
         row = table.find(tab, code, p["src_hi"], p["src_lo"], p["dst_hi"], p["dst_lo"], port, p["proto"], one_way)
         if row >= 0:
             f = tab.flows[row]
-            d = _side(f, p, port)
+            d = side(f, p, port)
             why = _why_report(tab, row, p, d, ts, config)
             if why != END_IDLE and is_duplicate(f, d, p, frames):
                 clock.counts[C_DUPLICATES] += 1
@@ -367,7 +314,7 @@ def track(packets, first, frames, codes, tab, cache, pool, out, clock, config, s
             f = tab.flows[row]
             if is_retry:
                 f["event_ts"] = attempt_ts
-            d = _side(f, p, port)
+            d = side(f, p, port)
             is_duplicate(f, d, p, frames)
             clock.counts[C_FLOWS] += 1
         clock.counts[C_PACKETS] += 1

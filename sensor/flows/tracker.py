@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sensor.capture.batch import Batch, empty_batch
 from sensor.dtypes import PACKET
 from sensor.flows import track
+from sensor.flows.keys import hash_packets
 from sensor.flows.lookups import new_scratch, reopen
 from sensor.flows.names import new_cache
 from sensor.flows.out import N_DNS, N_EVENTS, N_FLOWS, Out, add_queries, new_out
@@ -96,7 +97,7 @@ class FlowTracker:
         if len(self._codes) < len(packets):
             self._codes = np.zeros(len(packets), np.uint64)
         codes = self._codes[: len(packets)]
-        track.hash_packets(self._table, packets, codes)
+        hash_packets(self._table, packets, codes)
         first, why = 0, track.DRAIN
         while why != track.DONE:
             first, why = track.track(
