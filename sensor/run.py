@@ -26,7 +26,6 @@ from sensor.capture.files import discover, order_rotated
 from sensor.capture.reader import CaptureReader, RotatedReader, open_capture
 from sensor.capture.stream import STDIN
 from sensor.errors import InputError
-from sensor.jit import note_run
 from sensor.pipeline import Capture, Progress, run_capture
 from sensor.site import Site
 from sensor.store.columns import N_BUCKETS
@@ -116,7 +115,6 @@ def replay(
             since = min((s.first_ts for s in times if s.first_ts is not None), default=None)
             until = max((s.last_ts + 1 for s in times if s.last_ts is not None), default=None)
             report.analysis = _analyze(store, site, since, until)
-            note_run()
     return report
 
 
@@ -147,12 +145,15 @@ def _analyze(store: Store, site: Site, since_ns: int | None, until_ns: int | Non
             report.events += len(series.ts_ns)
             findings += score_beacons(series, site, population)
             _summarize(store, series, site)
-    learned = learn_proxies(FlowTable(**flow_columns(store, since_ns, until_ns, proxied_only=True)), site)
-    # without a proxy there is no way around it: the analyzer says so of no flows as well as of all
-    for bucket in range(N_BUCKETS) if learned or site.proxies else [-1]:
-        flows = FlowTable(**flow_columns(store, since_ns, until_ns, bucket=bucket))
-        found, report.notes = find_bypass(flows, site, learned)
-        findings += found
+    proxied = FlowTable(**flow_columns(store, since_ns, until_ns, proxied_only=True))
+    learned = learn_proxies(proxied, site)
+    if learned or site.proxies:
+        for bucket in range(N_BUCKETS):
+            flows = FlowTable(**flow_columns(store, since_ns, until_ns, bucket=bucket))
+            found, report.notes = find_bypass(flows, site, learned)
+            findings += found
+    else:  # without a proxy there is no way around it; the analyzer says so whatever the flows
+        report.notes = find_bypass(proxied, site, learned)[1]
     findings.sort(key=by_score)
     report.finding_ids = store.upsert_findings(finding.row() for finding in findings)
     keep_evidence(store, report.finding_ids)

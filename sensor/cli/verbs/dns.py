@@ -1,11 +1,14 @@
 """`kagami dns`: DNS questions and answers."""
 
+from typing import Any
+
 import click
 
 from sensor.cli.columns import DNS
 from sensor.cli.command import Verb
 from sensor.cli.options import limit_option, time_options
-from sensor.cli.output import emit, format_options, row_limit
+from sensor.cli.output import format_options
+from sensor.cli.query import ask
 from sensor.cli.session import Session
 
 
@@ -25,30 +28,6 @@ from sensor.cli.session import Session
 @limit_option
 @format_options
 @click.pass_obj
-def dns(
-    session: Session,
-    host: str | None,
-    dest: str | None,
-    qtype: str | None,
-    rcode: str | None,
-    since_ns: int | None,
-    until_ns: int | None,
-    limit: int | None,
-    form: str | None,
-) -> None:
+def dns(session: Session, /, **options: Any) -> None:
     """Query DNS questions and answers, newest first."""
-    from sensor.store import questions
-
-    limit = row_limit(form, limit)
-    with session.open_store() as store:
-        rows, total = questions.dns(
-            store,
-            host=host,
-            dest=dest,
-            qtype=qtype,
-            rcode=rcode,
-            since_ns=since_ns,
-            until_ns=until_ns,
-            limit=limit,
-        )
-        emit(session, rows, total, DNS, form, limit)
+    ask(session, "dns", DNS, **options)

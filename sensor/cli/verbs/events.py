@@ -1,11 +1,14 @@
 """`kagami events`: the exchanges that periodicity is scored on."""
 
+from typing import Any
+
 import click
 
 from sensor.cli.columns import EVENTS
 from sensor.cli.command import Verb
 from sensor.cli.options import limit_option, time_options
-from sensor.cli.output import emit, format_options, row_limit
+from sensor.cli.output import format_options
+from sensor.cli.query import ask
 from sensor.cli.session import Session
 
 KINDS = ("connection", "exchange", "request", "query", "attempt")
@@ -27,32 +30,6 @@ KINDS = ("connection", "exchange", "request", "query", "attempt")
 @limit_option
 @format_options
 @click.pass_obj
-def events(
-    session: Session,
-    host: str | None,
-    dest: str | None,
-    port: int | None,
-    proto: str | None,
-    kind: str | None,
-    since_ns: int | None,
-    until_ns: int | None,
-    limit: int | None,
-    form: str | None,
-) -> None:
+def events(session: Session, /, **options: Any) -> None:
     """Query events, newest first: connections, exchanges inside them, requests, DNS queries, attempts."""
-    from sensor.store import questions
-
-    limit = row_limit(form, limit)
-    with session.open_store() as store:
-        rows, total = questions.events(
-            store,
-            host=host,
-            dest=dest,
-            port=port,
-            proto=proto,
-            kind=kind,
-            since_ns=since_ns,
-            until_ns=until_ns,
-            limit=limit,
-        )
-        emit(session, rows, total, EVENTS, form, limit)
+    ask(session, "events", EVENTS, **options)

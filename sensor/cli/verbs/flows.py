@@ -1,11 +1,14 @@
 """`kagami flows`: the flow history."""
 
+from typing import Any
+
 import click
 
 from sensor.cli.columns import FLOWS
 from sensor.cli.command import Verb
 from sensor.cli.options import limit_option, time_options
-from sensor.cli.output import emit, format_options, row_limit
+from sensor.cli.output import format_options
+from sensor.cli.query import ask
 from sensor.cli.session import Session
 
 
@@ -26,32 +29,6 @@ from sensor.cli.session import Session
 @limit_option
 @format_options
 @click.pass_obj
-def flows(
-    session: Session,
-    host: str | None,
-    dest: str | None,
-    port: int | None,
-    proto: str | None,
-    state: str | None,
-    since_ns: int | None,
-    until_ns: int | None,
-    limit: int | None,
-    form: str | None,
-) -> None:
+def flows(session: Session, /, **options: Any) -> None:
     """Query the flow history, newest first."""
-    from sensor.store import questions
-
-    limit = row_limit(form, limit)
-    with session.open_store() as store:
-        rows, total = questions.flows(
-            store,
-            host=host,
-            dest=dest,
-            port=port,
-            proto=proto,
-            state=state,
-            since_ns=since_ns,
-            until_ns=until_ns,
-            limit=limit,
-        )
-        emit(session, rows, total, FLOWS, form, limit)
+    ask(session, "flows", FLOWS, **options)
