@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numba
+from numba.core import types
+from numba.core.imputils import lower_cast
 
 _ROOT = Path(__file__).resolve().parent.parent
 _KERNEL_PACKAGES = ("capture", "decode", "flows", "protocols", "beacon")
@@ -102,3 +104,9 @@ def packet_kernel(*args: Any, **options: Any) -> Callable[..., Any]:
     The driver's own references keep the arrays alive for the length of the outermost call.
     """
     return kernel(*args, **{"_nrt": False, "no_cfunc_wrapper": True, **options})
+
+
+@lower_cast(types.NestedArray, types.Array)
+def _array_of_a_record(context: Any, builder: Any, source: Any, target: Any, value: Any) -> Any:
+    """An array inside a record is handed to a kernel that takes any array: to numba both look alike."""
+    return value

@@ -6,6 +6,7 @@ In: an open reader. Out: segments in the lake and counts. Judges nothing; what c
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +15,9 @@ from sensor.capture.reader import CaptureReader, RotatedReader
 from sensor.constants import STATUS_NAMES, TUNNEL_NAMES
 from sensor.decode.decoder import Decoder
 from sensor.errors import DamagedCaptureError
-from sensor.flows.out import BUCKETS, N_DNS, N_EVENTS, N_FLOWS, Out
-from sensor.flows.pool import Pool
+from sensor.flows.out import N_DNS, N_EVENTS, N_FLOWS
 from sensor.flows.tracker import FlowTracker
-from sensor.flows.words import group_by_bucket
-from sensor.segments import Columns
+from sensor.segments import Columns, by_bucket
 from sensor.store.lake import Lake
 
 _TABLES = ("flow", "event", "dns")
@@ -64,7 +63,7 @@ class LakeSink:
         self._number = 0
         self.rows = dict.fromkeys(_TABLES, 0)
 
-    def __call__(self, out: Out, pool: Pool) -> None:
+    def __call__(self, out: Any, pool: Any) -> None:
         """Write what the buffers hold."""
         name = self._name_segment(self._number)
         self._number += 1
@@ -73,11 +72,9 @@ class LakeSink:
             ("event", out.events[: int(out.n[N_EVENTS])], self._columns.events),
             ("dns", out.dns[: int(out.n[N_DNS])], self._columns.dns),
         ):
-            if len(rows):
-                grouped = np.empty_like(rows)
-                group_by_bucket(rows, grouped, BUCKETS)
-                self._lake.append(table, name, columns(grouped, pool), grouped["bucket"])
-                self.rows[table] += len(rows)
+            for mine in by_bucket(rows):
+                self._lake.append(table, name, columns(mine, pool), mine["bucket"])
+            self.rows[table] += len(rows)
 
 
 def run_capture(

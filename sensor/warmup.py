@@ -45,7 +45,6 @@ def compile_rest() -> None:
     from sensor.flows.lookups import new_scratch
     from sensor.flows.out import new_out
     from sensor.flows.pool import new_pool
-    from sensor.flows.words import group_by_bucket
     from sensor.protocols.dns import parse_message
     from sensor.protocols.http import parse_request
     from sensor.segments import Columns
@@ -70,9 +69,7 @@ def compile_rest() -> None:
             ("event", out.events[:1], columns.events),
             ("dns", out.dns[:1], columns.dns),
         ):
-            grouped = rows.copy()
-            group_by_bucket(rows, grouped, 1)
-            Lake(Path(folder)).append(table, "warm-up", make(grouped, pool), grouped["bucket"])
+            Lake(Path(folder)).append(table, "warm-up", make(rows, pool), rows["bucket"])
     beats = np.arange(5, dtype=np.int64)
     one = [""]
     measure_channels(

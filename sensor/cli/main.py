@@ -57,6 +57,10 @@ def cli() -> None:
     """
 
 
+import gc
+
+gc.set_threshold(100_000, 50, 50)
+
 def main(args: Sequence[str] | None = None) -> None:
     """Run a command line (default: the process's) and leave with its exit code."""
     for stream in (sys.stdout, sys.stderr):

@@ -4,14 +4,15 @@ A question opens a row; the answer with its transaction id closes it. The same q
 open (a resolver library's retry) is the same row.
 """
 
-from collections import namedtuple
+from typing import Any
 
 import numpy as np
 
 from sensor.constants import APP_DNS, PROTO_TCP
 from sensor.flows.names import remember
-from sensor.flows.out import N_DNS, address_id
+from sensor.flows.out import MOST_ROWS, N_DNS, address_id
 from sensor.flows.pool import intern
+from sensor.flows.rows import new_record
 from sensor.jit import packet_kernel as kernel
 from sensor.protocols.dns import (
     ANSWERS_BYTES,
@@ -27,30 +28,33 @@ from sensor.protocols.dns import (
 )
 from sensor.protocols.siphash import siphash13
 
-Scratch = namedtuple("Scratch", "spans qname answers addresses info pending")
-"""Work space of the parsers: spans int32[], qname and answers uint8[], addresses uint64[n, 2], info int64[]
-pending : int32[power of two], DNS row + 1 by hash of its key; 0 none
-"""
+SCRATCH = np.dtype(
+    [
+        # work space of the parsers
+        ("spans", np.int32, (16,)),
+        ("qname", np.uint8, (1024,)),
+        ("answers", np.uint8, (1024,)),
+        ("addresses", np.uint64, (32, 2)),
+        ("info", np.int64, (16,)),
+        ("mask", np.int64),  # places of `pending` in use, less one
+        ("pending", np.int32, (2 * MOST_ROWS,)),  # DNS row + 1 by hash of its key; 0 none
+    ]
+)
 _PLACES = 8  # where an open row may be noted
 _TCP_LENGTH_BYTES = 2  # RFC 1035 section 4.2.2
 
 
-def new_scratch(n_rows: int) -> Scratch:
-    """Work space for one tracker with room for `n_rows` DNS rows."""
-    return Scratch(
-        np.zeros(16, np.int32),
-        np.zeros(1024, np.uint8),
-        np.zeros(1024, np.uint8),
-        np.zeros((32, 2), np.uint64),
-        np.zeros(16, np.int64),
-        np.zeros(1 << (2 * n_rows - 1).bit_length(), np.int32),
-    )
+def new_scratch(n_rows: int) -> Any:
+    """Work space (a SCRATCH record) for one tracker with room for `n_rows` DNS rows."""
+    scratch = new_record(SCRATCH)
+    scratch.mask = (1 << (2 * n_rows - 1).bit_length()) - 1
+    return scratch
 
 
 @kernel()
 def open_row(out, scratch, key):
     """Index of the open DNS row with this key, or -1."""
-    mask = np.int64(scratch.pending.shape[0] - 1)
+    mask = scratch.mask
     start = np.int64(key & np.uint64(mask))
     for i in range(_PLACES):
         row = np.int64(scratch.pending[(start + i) & mask]) - 1
@@ -62,7 +66,7 @@ def open_row(out, scratch, key):
 @kernel()
 def _note_open(out, scratch, row):
     """Let `open_row` find an open row, in a place that no other open row needs; without one, the first is let go."""
-    mask = np.int64(scratch.pending.shape[0] - 1)
+    mask = scratch.mask
     start = np.int64(out.dns[row]["key"] & np.uint64(mask))
     place = start
     for i in range(_PLACES):

@@ -5,7 +5,6 @@ proxy. A later, better name replaces a weaker one; the first of its kind stays.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sensor.constants import APP_HTTP, APP_TLS
 from sensor.flows.out import close_event, endpoint_id, open_event
@@ -25,31 +24,29 @@ CACHED = np.dtype([("code", np.uint64), ("expiry", np.int64), ("name", np.uint32
 _WAYS = 4  # places a name may stand in; the one that ages first is replaced
 
 
-def new_cache(n: int) -> NDArray[np.void]:
-    """A cache for `n` (a power of two) names, CACHED[n]."""
-    return np.zeros(n, CACHED)
+CACHE = np.dtype([("names", CACHED, (1 << 17,))])
 
 
 @kernel()
-def _set_of(cache, code):
-    return np.int64(code & np.uint64(cache.shape[0] // _WAYS - 1)) * _WAYS
+def _set_of(code):
+    return np.int64(code & np.uint64((1 << 17) // _WAYS - 1)) * _WAYS
 
 
 @kernel()
 def remember(cache, key, client_hi, client_lo, hi, lo, name, ts, ttl_s):
     """Note that `client` was told that (hi, lo) is `name`; client 0, 0 stands for anyone."""
     code = siphash13(key[0], key[1], client_hi, client_lo, hi, lo, np.uint64(1))
-    start = _set_of(cache, code)
+    start = _set_of(code)
     place = start
     for i in range(start, start + _WAYS):
-        if cache[i]["code"] == code:
+        if cache.names[i]["code"] == code:
             place = i
             break
-        if cache[i]["expiry"] < cache[place]["expiry"]:
+        if cache.names[i]["expiry"] < cache.names[place]["expiry"]:
             place = i
-    cache[place]["code"] = code
-    cache[place]["name"] = name
-    cache[place]["expiry"] = ts + max(_TTL_FLOOR_NS, np.int64(ttl_s) * 1_000_000_000)
+    cache.names[place]["code"] = code
+    cache.names[place]["name"] = name
+    cache.names[place]["expiry"] = ts + max(_TTL_FLOOR_NS, np.int64(ttl_s) * 1_000_000_000)
 
 
 @kernel()
@@ -59,10 +56,10 @@ def recall(cache, key, client_hi, client_lo, hi, lo, ts):
         c_hi = np.uint64(0) if anyone else client_hi
         c_lo = np.uint64(0) if anyone else client_lo
         code = siphash13(key[0], key[1], c_hi, c_lo, hi, lo, np.uint64(1))
-        start = _set_of(cache, code)
+        start = _set_of(code)
         for i in range(start, start + _WAYS):
-            if cache[i]["code"] == code and cache[i]["expiry"] >= ts:
-                return cache[i]["name"]
+            if cache.names[i]["code"] == code and cache.names[i]["expiry"] >= ts:
+                return cache.names[i]["name"]
     return np.uint32(0)
 
 

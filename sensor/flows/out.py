@@ -3,7 +3,7 @@
 The driver drains a buffer before it can overflow; the kernels of this file only append.
 """
 
-from collections import namedtuple
+from typing import Any
 
 import numpy as np
 
@@ -27,32 +27,34 @@ from sensor.flows.rows import (
     STATE_SF,
     STATE_SH,
     STATE_SHR,
+    new_record,
 )
 from sensor.jit import packet_kernel as kernel
 from sensor.protocols.text import format_ip, put_decimal, put_ip
 
 BUCKETS = 16  # partitions of the lake by client
 
-Out = namedtuple("Out", "flows events dns n text addresses")
-"""flows : FLOW_OUT[], events : EVENT_OUT[], dns : DNS_OUT[]
-n : int64[3], rows used of each
-text : uint8[64], scratch for one address text
-addresses : KNOWN[power of two], numbers of the address texts met last, so that most need not be written again
-"""
+MOST_ROWS = 1 << 18
 KNOWN = np.dtype([("hi", np.uint64), ("lo", np.uint64), ("name_id", np.uint32), ("pad", np.uint8, (4,))])
+OUT = np.dtype(
+    [
+        ("n", np.int64, (3,)),  # rows used of each buffer
+        ("room", np.int64, (3,)),  # rows there are of each
+        ("text", np.uint8, (64,)),  # scratch for one address text
+        ("addresses", KNOWN, (1 << 13,)),  # the address texts met last, so that most need not be written again
+        ("flows", FLOW_OUT, (MOST_ROWS,)),
+        ("events", EVENT_OUT, (2 * MOST_ROWS,)),
+        ("dns", DNS_OUT, (MOST_ROWS,)),
+    ]
+)
 N_FLOWS, N_EVENTS, N_DNS = 0, 1, 2
 
 
-def new_out(n_rows: int) -> Out:
-    """Empty buffers for `n_rows` flows, twice as many events, and half as many DNS rows."""
-    return Out(
-        np.zeros(n_rows, FLOW_OUT),
-        np.zeros(2 * n_rows, EVENT_OUT),
-        np.zeros(max(16, n_rows // 2), DNS_OUT),
-        np.zeros(3, np.int64),
-        np.zeros(64, np.uint8),
-        np.zeros(1 << 13, KNOWN),
-    )
+def new_out(n_rows: int) -> Any:
+    """Empty buffers (an OUT record) for `n_rows` flows, twice as many events, and half as many DNS rows."""
+    out = new_record(OUT)
+    out.room[:] = (n_rows, 2 * n_rows, max(16, n_rows // 2))
+    return out
 
 
 @kernel()

@@ -5,44 +5,45 @@ the driver compacts the pool when it is nearly full (`nearly_full`), and a text 
 and is counted.
 """
 
-from collections import namedtuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sensor.flows.rows import new_record
 from sensor.jit import packet_kernel as kernel
 from sensor.protocols.siphash import siphash13_text
 
 MAX_TEXT_BYTES = 1024  # longer names are cut here: bounded memory, and no real name is as long
-_COUNT, _USED, _LOST = 0, 1, 2
+_COUNT, _USED, _LOST, _MOST_TEXTS, _MOST_BYTES, _MASK = range(6)
 
-Pool = namedtuple("Pool", "text off slots key meta")
-"""text : uint8[capacity], all texts end to end
-off : int64[n_max + 1], text i is text[off[i]:off[i + 1]]
-slots : uint64[power of two], hash table: upper half of the hash << 32 | number; 0 free
-key : uint64[2], secret of the hash
-meta : int64[3], texts, bytes used, texts lost for want of room
-"""
+MOST_TEXTS, MOST_BYTES = 1 << 19, 48 << 20
+
+POOL = np.dtype(
+    [
+        ("key", np.uint64, (2,)),  # secret of the hash
+        ("meta", np.int64, (6,)),  # texts; bytes used; texts lost for want of room; most texts; most bytes; slots - 1
+        ("off", np.int64, (MOST_TEXTS + 1,)),  # text i is text[off[i]:off[i + 1]]
+        ("slots", np.uint64, (2 * MOST_TEXTS,)),  # hash table: upper half of the hash << 32 | number; 0 free
+        ("text", np.uint8, (MOST_BYTES,)),  # all texts end to end
+    ]
+)
 
 
-def new_pool(n_texts: int, n_bytes: int, key: NDArray[np.uint64]) -> Pool:
-    """An empty pool for up to `n_texts` texts of `n_bytes` bytes together."""
-    slots = 1 << (2 * n_texts - 1).bit_length()
-    pool = Pool(
-        np.zeros(n_bytes, np.uint8),
-        np.zeros(n_texts + 1, np.int64),
-        np.zeros(slots, np.uint64),
-        key,
-        np.zeros(3, np.int64),
-    )
-    pool.meta[_COUNT] = 1  # the empty text
+def new_pool(n_texts: int, n_bytes: int, key: NDArray[np.uint64]) -> Any:
+    """An empty pool (a POOL record) for up to `n_texts` texts of `n_bytes` bytes together."""
+    pool = new_record(POOL)
+    pool.key[:] = key
+    pool.meta[:] = (1, 0, 0, n_texts, n_bytes, (1 << (2 * n_texts - 1).bit_length()) - 1)  # 1: the empty text
     return pool
 
 
 @kernel()
 def nearly_full(pool):
     """Whether less than an eighth of the pool's room is left."""
-    return pool.meta[_COUNT] * 8 > (pool.off.shape[0] - 1) * 7 or pool.meta[_USED] * 8 > pool.text.shape[0] * 7
+    return (
+        pool.meta[_COUNT] * 8 > pool.meta[_MOST_TEXTS] * 7 or pool.meta[_USED] * 8 > pool.meta[_MOST_BYTES] * 7
+    )
 
 
 @kernel()
@@ -53,7 +54,7 @@ def intern(pool, text, pos, length):
         return np.uint32(0)
     code = siphash13_text(pool.key[0], pool.key[1], text, pos, length)
     tag = code & np.uint64(0xFFFFFFFF00000000)
-    mask = np.int64(pool.slots.shape[0] - 1)
+    mask = pool.meta[_MASK]
     slot = np.int64(code & np.uint64(mask))
     while pool.slots[slot] != 0:
         entry = pool.slots[slot]
@@ -71,7 +72,7 @@ def intern(pool, text, pos, length):
         slot = (slot + 1) & mask
     number = pool.meta[_COUNT]
     used = pool.meta[_USED]
-    if number + 1 >= pool.off.shape[0] or used + length > pool.text.shape[0]:
+    if number >= pool.meta[_MOST_TEXTS] or used + length > pool.meta[_MOST_BYTES]:
         pool.meta[_LOST] += 1
         return np.uint32(0)
     for i in range(length):
@@ -91,8 +92,8 @@ def keep(pool, old, numbers):
         numbers[i] = intern(pool, old.text, old.off[number], old.off[number + 1] - old.off[number])
 
 
-def texts(pool: Pool) -> list[str]:
+def texts(pool: Any) -> list[str]:
     """All texts as strings (bytes that are no UTF-8 become U+FFFD), for tests and small uses."""
-    raw = pool.text.tobytes()
+    raw = pool.text[: int(pool.meta[_USED])].tobytes()
     off = pool.off
     return [raw[off[i] : off[i + 1]].decode("utf-8", "replace") for i in range(int(pool.meta[_COUNT]))]

@@ -4,6 +4,8 @@
 Fields stand in order of use and falling size: what every packet touches fills the first two cache lines.
 """
 
+from typing import Any
+
 import numpy as np
 
 FLOW = np.dtype(
@@ -181,3 +183,12 @@ END_NAMES = ("idle", "active", "end", "forced", "evicted")
 CONN_STATES = ("OTH", "S0", "S1", "SF", "REJ", "S2", "S3", "RSTO", "RSTR", "RSTOS0", "RSTRH", "SH", "SHR")
 STATE_OTH, STATE_S0, STATE_S1, STATE_SF, STATE_REJ, STATE_S2, STATE_S3 = range(7)
 STATE_RSTO, STATE_RSTR, STATE_RSTOS0, STATE_RSTRH, STATE_SH, STATE_SHR = range(7, 13)
+
+
+def new_record(layout: np.dtype[Any]) -> Any:
+    """A zeroed record of this layout, its fields read as attributes. Memory that is never written costs nothing.
+
+    The tracker's state is kept in such records since a kernel takes one as a single pointer. A tuple of arrays is
+    handed on by value, some 200 words at each call: that took two fifths of the time a packet needs.
+    """
+    return np.zeros(1, layout).view(np.recarray)[0]

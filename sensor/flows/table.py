@@ -4,45 +4,44 @@ Bounded: rows are allocated once. When all are taken, the sixteenth that was idl
 the cost of an eviction is small and constant on average, whatever an attacker sends.
 """
 
-from collections import namedtuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sensor.flows.rows import FLOW
+from sensor.flows.rows import FLOW, new_record
 from sensor.jit import packet_kernel as kernel
 from sensor.protocols.siphash import siphash13
 
-Table = namedtuple("Table", "flows deadline slots free key meta blank")
-"""flows : FLOW[n]
-deadline : int64[n], packet time in ns after which the row's flow is over; NEVER for a free row
-slots : uint64[power of two >= 2n], upper half of the hash << 32 | row + 1; 0 free. A row's home slot is given by the
-    top bits of its hash, so a slot alone tells where its row belongs
-free : int32[n], stack of free rows
-key : uint64[2], secret of the hash
-meta : int64[META_SIZE]
-blank : FLOW[1], zeros
-"""
+MOST_FLOWS = 1 << 22
+"""What a table can be made for; memory that no flow uses is never touched."""
 
-META_FREE, META_TOP, META_SHIFT = 0, 1, 2  # rows on the free stack; rows ever used; 64 - log2 of the slots
-META_SIZE = 3
+TABLE = np.dtype(
+    [
+        ("key", np.uint64, (2,)),  # secret of the hash
+        ("meta", np.int64, (4,)),  # META_*
+        ("blank", FLOW, (1,)),  # zeros
+        # upper half of the hash << 32 | row + 1; 0 free. A row's home slot is given by the top bits of its hash, so a
+        # slot alone tells where its row belongs
+        ("slots", np.uint64, (2 * MOST_FLOWS,)),
+        ("deadline", np.int64, (MOST_FLOWS,)),  # packet time in ns after which the flow is over; NEVER for a free row
+        ("free", np.int32, (MOST_FLOWS,)),  # stack of free rows
+        ("flows", FLOW, (MOST_FLOWS,)),
+    ]
+)
+
+META_FREE, META_TOP, META_SHIFT, META_ROWS = range(4)
+"""Rows on the free stack; rows ever used; 64 - log2 of the slots; rows in all."""
 NEVER = np.iinfo(np.int64).max
 
 
-def new_table(n_flows: int, key: NDArray[np.uint64]) -> Table:
-    """An empty table for up to `n_flows` live flows; memory is touched only as rows are used."""
-    slots = 1 << (2 * n_flows - 1).bit_length()
-    table = Table(
-        np.zeros(n_flows, FLOW),
-        np.full(n_flows, NEVER, np.int64),
-        np.zeros(slots, np.uint64),
-        np.arange(n_flows - 1, -1, -1, dtype=np.int32),
-        key,
-        np.zeros(META_SIZE, np.int64),
-        np.zeros(1, FLOW),
-    )
-    table.meta[META_FREE] = n_flows
-    table.meta[META_SHIFT] = 64 - (slots.bit_length() - 1)
+def new_table(n_flows: int, key: NDArray[np.uint64]) -> Any:
+    """An empty table (a TABLE record) for up to `n_flows` live flows, at most MOST_FLOWS."""
+    table = new_record(TABLE)
+    table.key[:] = key
+    table.deadline[:n_flows] = NEVER
+    table.free[:n_flows] = np.arange(n_flows - 1, -1, -1)
+    table.meta[:] = (n_flows, 0, 64 - (2 * n_flows - 1).bit_length(), n_flows)
     return table
 
 
@@ -59,10 +58,16 @@ def home_slot(table, code):
 
 
 @kernel()
+def slot_mask(table):
+    """Number of slots less one; the slots are a power of two, at least twice the rows."""
+    return np.int64(np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(table.meta[META_SHIFT]))
+
+
+@kernel()
 def find(table, code, src_hi, src_lo, dst_hi, dst_lo, port, proto, one_way):
     """Row of the flow with this key, in either direction unless `one_way`, or -1. `port`: see FLOW.key_port."""
     flows = table.flows
-    mask = np.int64(table.slots.shape[0] - 1)
+    mask = slot_mask(table)
     slot = home_slot(table, code)
     tag = code & np.uint64(0xFFFFFFFF00000000)
     back = np.uint32(np.int64(port) >> 16 | (np.int64(port) & 0xFFFF) << 16)
@@ -101,7 +106,7 @@ def insert(table, code):
     table.meta[META_FREE] -= 1
     row = np.int64(table.free[table.meta[META_FREE]])
     table.meta[META_TOP] = max(table.meta[META_TOP], row + 1)
-    mask = np.int64(table.slots.shape[0] - 1)
+    mask = slot_mask(table)
     slot = home_slot(table, code)
     while table.slots[slot] != 0:
         slot = (slot + 1) & mask
@@ -114,7 +119,7 @@ def insert(table, code):
 @kernel()
 def remove(table, row):
     """Free a row. Later entries of its probe run move up, so no tombstones are left (Knuth 6.4, algorithm R)."""
-    mask = np.int64(table.slots.shape[0] - 1)
+    mask = slot_mask(table)
     slot = home_slot(table, table.flows[row]["hash"])
     while np.int64(table.slots[slot] & np.uint64(0xFFFFFFFF)) != row + 1:
         slot = (slot + 1) & mask
@@ -132,7 +137,7 @@ def remove(table, row):
     table.meta[META_FREE] += 1
 
 
-def idle_threshold(table: Table, share: float) -> int:
+def idle_threshold(table: Any, share: float) -> int:
     """The `last_ts` (ns) up to which flows belong to the idlest `share` (0 to 1) of the live ones."""
     top = int(table.meta[META_TOP])
     live = table.deadline[:top] != NEVER

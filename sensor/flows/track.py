@@ -5,8 +5,6 @@ were cut into batches. Expiry follows packet time: a flow whose deadline has pas
 comes, or when the sweep (every SWEEP_NS of packet time) meets it, whichever is first, with the same row either way.
 """
 
-from collections import namedtuple
-
 import numpy as np
 
 from sensor.constants import (
@@ -38,13 +36,21 @@ from sensor.protocols.siphash import siphash13
 
 DONE, DRAIN, EVICT = 0, 1, 2  # why `track` returned
 
-Config = namedtuple("Config", "tcp_idle_ns handshake_idle_ns udp_idle_ns closed_ns active_ns gap_ns")
-"""Timeouts on packet time, int64 ns; gap_ns is the silence that separates the exchanges of a connection."""
+CONFIG = np.dtype(
+    [
+        (name, np.int64)
+        for name in ("tcp_idle_ns", "handshake_idle_ns", "udp_idle_ns", "closed_ns", "active_ns", "gap_ns")
+    ]
+)
+"""Timeouts on packet time, ns; gap_ns is the silence that separates the exchanges of a connection."""
 
-Clock = namedtuple("Clock", "meta counts")
-"""meta : int64[4]: sweep due at, time of the previous packet, row the sweep stands at (-1 none), sweep's own time
-counts : int64[len(COUNT_NAMES)]
-"""
+CLOCK = np.dtype(
+    [
+        # sweep due at, time of the previous packet, row the sweep stands at (-1 none), sweep's own time
+        ("meta", np.int64, (4,)),
+        ("counts", np.int64, (6,)),
+    ]
+)
 _DUE, _BEFORE, _ROW, _NOW = range(4)
 COUNT_NAMES = ("packets", "duplicates", "not_flow", "evicted", "time_backwards", "flows")
 C_PACKETS, C_DUPLICATES, C_NOT_FLOW, C_EVICTED, C_BACKWARDS, C_FLOWS = range(6)
@@ -211,11 +217,19 @@ def _finish(tab, row, pool, out, reason):
 @kernel()
 def _has_room(out, pool):
     return (
-        out.n[N_FLOWS] + _ROOM <= out.flows.shape[0]
-        and out.n[N_EVENTS] + out.n[N_DNS] + _ROOM <= out.events.shape[0]
-        and out.n[N_DNS] + _ROOM <= out.dns.shape[0]
+        out.n[N_FLOWS] + _ROOM <= out.room[N_FLOWS]
+        and out.n[N_EVENTS] + out.n[N_DNS] + _ROOM <= out.room[N_EVENTS]
+        and out.n[N_DNS] + _ROOM <= out.room[N_DNS]
         and not nearly_full(pool)
     )
+
+
+@kernel()
+def _ask_for_next(tab, row, now):
+    """Ask for the memory of the flow a few rows on, if it is over too."""
+    ahead = row + _AHEAD_ROW
+    if ahead < tab.meta[table.META_TOP] and tab.deadline[ahead] < now:
+        prefetch(tab.flows, ahead)
 
 
 @kernel()
@@ -223,6 +237,7 @@ def _sweep(tab, pool, out, clock):
     """Report the flows whose deadline has passed; False when a buffer filled up before the end."""
     row = clock.meta[_ROW]
     while row < tab.meta[table.META_TOP]:
+        _ask_for_next(tab, row, clock.meta[_NOW])
         if tab.deadline[row] < clock.meta[_NOW]:
             if not _has_room(out, pool):
                 clock.meta[_ROW] = row
@@ -342,6 +357,7 @@ def evict(tab, pool, out, clock, threshold, n_max):
 def finish_all(tab, pool, out, clock, reason):
     """Report and free every live flow; False when a buffer filled up and the call must be repeated after a drain."""
     for row in range(tab.meta[table.META_TOP]):
+        _ask_for_next(tab, row, np.int64(table.NEVER))
         if tab.deadline[row] != table.NEVER:
             if not _has_room(out, pool):
                 return False

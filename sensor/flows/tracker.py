@@ -5,7 +5,8 @@ It reads no file and writes none: finished rows go to a `sink`, a callable that 
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,15 +16,14 @@ from sensor.dtypes import PACKET
 from sensor.flows import track
 from sensor.flows.keys import hash_packets
 from sensor.flows.lookups import new_scratch, reopen
-from sensor.flows.names import new_cache
-from sensor.flows.out import N_DNS, N_EVENTS, N_FLOWS, Out, add_queries, new_out
-from sensor.flows.pool import Pool, keep, nearly_full, new_pool
-from sensor.flows.rows import END_END, END_FORCED, SOURCE_NONE
-from sensor.flows.table import META_TOP, NEVER, idle_threshold, new_table
+from sensor.flows.names import CACHE
+from sensor.flows.out import MOST_ROWS, N_DNS, N_EVENTS, N_FLOWS, add_queries, new_out
+from sensor.flows.pool import MOST_BYTES, MOST_TEXTS, keep, nearly_full, new_pool
+from sensor.flows.rows import END_END, END_FORCED, SOURCE_NONE, new_record
+from sensor.flows.table import META_ROWS, META_TOP, NEVER, idle_threshold, new_table
 
 _S = 10**9
 DNS_WAIT_NS = 10 * _S  # an answer later than this counts as none
-_POOL_TEXTS, _POOL_BYTES = 1 << 19, 48 << 20
 _EVICT_SHARE = 1 / 16
 _FLOW_IDS = (
     *("name_id", "proxy_id", "event_dest_id"),
@@ -32,7 +32,8 @@ _FLOW_IDS = (
 _COMPACTIONS = ((_FLOW_IDS, True), (_FLOW_IDS, False), (_FLOW_IDS[:3], False), ((), False))
 """Which texts a compaction keeps, and whether what clients resolved as well; the next one when that is too much."""
 
-Sink = Callable[[Out, Pool], None]
+Sink = Callable[[Any, Any], None]
+"""Takes the buffers (an out.OUT record) and the text pool (a pool.POOL record)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +52,12 @@ class Timeouts:
     active_s: float = 3600.0
     gap_s: float = 1.0
 
-    def config(self) -> track.Config:
-        """The same in int64 nanoseconds, for the kernels."""
-        values = (self.tcp_idle_s, self.handshake_idle_s, self.udp_idle_s, self.closed_s, self.active_s, self.gap_s)
-        return track.Config(*(np.int64(v * _S) for v in values))
+    def config(self) -> Any:
+        """The same in nanoseconds (a track.CONFIG record), for the kernels."""
+        config = new_record(track.CONFIG)
+        for name, value in asdict(self).items():
+            config[f"{name}_ns".replace("_s_ns", "_ns")] = int(value * _S)
+        return config
 
 
 class FlowTracker:
@@ -70,17 +73,18 @@ class FlowTracker:
         sink: Sink,
         *,
         max_flows: int = 1 << 19,
-        buffer_rows: int = 1 << 19,
+        buffer_rows: int = MOST_ROWS,
         timeouts: Timeouts | None = None,
     ) -> None:
         self._sink = sink
         self._key = np.array([secrets.randbits(64), secrets.randbits(64)], np.uint64)
         self._table = new_table(max_flows, self._key)
-        self._pool = new_pool(_POOL_TEXTS, _POOL_BYTES, self._key)
-        self._cache = new_cache(1 << 17)
+        self._pool = new_pool(MOST_TEXTS, MOST_BYTES, self._key)
+        self._cache = new_record(CACHE)
         self._out = new_out(buffer_rows)
         self._scratch = new_scratch(buffer_rows)
-        self._clock = track.Clock(np.array([0, 0, -1, 0], np.int64), np.zeros(len(track.COUNT_NAMES), np.int64))
+        self._clock = new_record(track.CLOCK)
+        self._clock.meta[:] = (0, 0, -1, 0)
         self._config = (timeouts or Timeouts()).config()
         self._codes = np.zeros(0, np.uint64)
         self._texts_lost = 0
@@ -140,7 +144,7 @@ class FlowTracker:
         n_dns = int(out.n[N_DNS])
         newest = int(self._clock.meta[1])
         waiting = (out.dns["is_open"][:n_dns] != 0) & (out.dns["ts"][:n_dns] > newest - DNS_WAIT_NS)
-        keeps = not final and n_dns < len(out.dns) // 2 and not nearly_full(self._pool)
+        keeps = not final and n_dns < out.room[N_DNS] // 2 and not nearly_full(self._pool)
         kept = out.dns[:n_dns][waiting] if keeps else out.dns[:0].copy()
         if len(kept):
             out.dns[: n_dns - len(kept)] = out.dns[:n_dns][~waiting]
@@ -156,7 +160,7 @@ class FlowTracker:
         reopen(out, self._scratch)
 
     def _evict(self) -> None:
-        n_max = max(1, int(len(self._table.flows) * _EVICT_SHARE))
+        n_max = max(1, int(self._table.meta[META_ROWS] * _EVICT_SHARE))
         threshold = np.int64(idle_threshold(self._table, _EVICT_SHARE))
         if track.evict(self._table, self._pool, self._out, self._clock, threshold, n_max) < n_max:
             self.drain()
@@ -168,9 +172,9 @@ class FlowTracker:
         live = self._table.deadline[: len(flows)] != NEVER
         old = self._pool
         self._texts_lost += int(old.meta[2])
-        names = self._cache["name"]
+        names = self._cache.names["name"]
         for fields, with_cache in _COMPACTIONS:
-            pool = new_pool(_POOL_TEXTS, _POOL_BYTES, self._key)
+            pool = new_pool(MOST_TEXTS, MOST_BYTES, self._key)
             moved = {field: np.ascontiguousarray(flows[field][live]) for field in fields}
             moved_names = np.ascontiguousarray(names) if with_cache else np.zeros_like(names)
             for numbers in (*moved.values(), moved_names):
@@ -182,6 +186,6 @@ class FlowTracker:
                 self._texts_lost += int(np.count_nonzero(flows[field][live]))
             flows[field][live] = moved.get(field, 0)
         flows["name_source"][live & (flows["name_id"] == 0)] = SOURCE_NONE
-        self._cache["name"] = moved_names
+        self._cache.names["name"] = moved_names
         self._out.addresses["name_id"] = 0
         self._pool = pool

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sensor.jit import kernel, packet_kernel
+from sensor.jit import packet_kernel
 
 UID_BYTES = 18
 _ALPHABET = np.frombuffer(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", np.uint8)
@@ -47,20 +47,3 @@ def cut(pool_text, pool_off, used, offsets, data):
         start = pool_off[used[i]]
         for j in range(offsets[i + 1] - offsets[i]):
             data[offsets[i] + j] = pool_text[start + j]
-
-
-@kernel()
-def group_by_bucket(rows, grouped, n_buckets):
-    """Copy rows into `grouped` (same dtype and length) ordered by their `bucket`, in their order within one."""
-    starts = np.zeros(256, np.int64)
-    for i in range(rows.shape[0]):
-        starts[np.int64(rows[i]["bucket"])] += 1
-    total = 0
-    for bucket in range(n_buckets):
-        n = starts[bucket]
-        starts[bucket] = total
-        total += n
-    for i in range(rows.shape[0]):
-        mine = np.int64(rows[i]["bucket"])
-        grouped[starts[mine]] = rows[i]
-        starts[mine] += 1

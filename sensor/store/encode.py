@@ -51,18 +51,16 @@ def _copy(data, begin, length, out, pos):
     """Append data[begin:begin + length]; return the position after it.
 
     Short words are the rule, so eight bytes are loaded and stored at a time. What the last store writes too much is
-    overwritten by what follows; near an end of either array single bytes are copied.
+    overwritten by what follows; the last bytes before an end of either array are copied one by one.
     """
-    whole = length
-    if begin + length + 8 > data.shape[0] or pos + length + 8 > out.shape[0]:
-        whole = np.int64(0)
+    whole = max(np.int64(0), min(length, data.shape[0] - begin - 7, out.shape[0] - pos - 7))
     for done in range(0, whole, 8):
         at = np.uint64(begin + done)
         value = np.uint64(0)
         for k in range(8):
             value |= np.uint64(data[at + np.uint64(k)]) << np.uint64(8 * k)
         _store_8(out, pos + done, value)
-    for done in range(whole, length):
+    for done in range((whole + 7) & ~7, length):
         out[pos + done] = data[begin + done]
     return pos + length
 

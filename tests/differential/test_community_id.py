@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import communityid
 import pytest
@@ -10,8 +11,8 @@ from communityid import icmp, icmp6
 from sensor.capture.reader import open_capture
 from sensor.constants import PROTO_ICMP, PROTO_ICMP6, PROTO_SCTP, PROTO_TCP, PROTO_UDP
 from sensor.decode.decoder import Decoder
-from sensor.flows.out import N_FLOWS, Out
-from sensor.flows.pool import Pool, texts
+from sensor.flows.out import N_FLOWS
+from sensor.flows.pool import texts
 from sensor.flows.tracker import FlowTracker
 from sensor.segments import Columns
 from sensor.store.columnar import Column
@@ -40,7 +41,7 @@ class Ids:
     def __init__(self) -> None:
         self.rows: list[tuple[int, str, str]] = []
 
-    def __call__(self, out: Out, pool: Pool) -> None:
+    def __call__(self, out: Any, pool: Any) -> None:
         rows = out.flows[: int(out.n[N_FLOWS])]
         if len(rows) == 0:
             return

@@ -29,7 +29,7 @@ CASES = settings(max_examples=100)
 @pytest.fixture(autouse=True, scope="module")
 def _small_pool() -> Iterator[None]:
     """Most cases need few texts, and a new pool of the full size costs more than the case."""
-    with mock.patch.object(trackers, "_POOL_BYTES", 1 << 18), mock.patch.object(trackers, "_POOL_TEXTS", 1 << 12):
+    with mock.patch.object(trackers, "MOST_BYTES", 1 << 18), mock.patch.object(trackers, "MOST_TEXTS", 1 << 12):
         yield
 
 
@@ -155,7 +155,7 @@ def test_a_small_table_gives_the_same_sums(given_packets: list[Packet], max_flow
 @given(packets(max_size=60))
 @CASES
 def test_a_small_pool_loses_texts_but_no_packets(given_packets: list[Packet]) -> None:
-    with mock.patch.object(trackers, "_POOL_TEXTS", 1 << 6), mock.patch.object(trackers, "_POOL_BYTES", 1 << 10):
+    with mock.patch.object(trackers, "MOST_TEXTS", 1 << 6), mock.patch.object(trackers, "MOST_BYTES", 1 << 10):
         small = track(given_packets, buffer_rows=64)
     large = track(given_packets)
     assert accounted(small) == len(given_packets)
@@ -197,7 +197,7 @@ else:
 n_rows = 0
 for case in range(60):
     rows, frames = random_rows(random, 500)
-    with mock.patch.object(trackers, "_POOL_TEXTS", 1 << 12), mock.patch.object(trackers, "_POOL_BYTES", 1 << 17):
+    with mock.patch.object(trackers, "MOST_TEXTS", 1 << 12), mock.patch.object(trackers, "MOST_BYTES", 1 << 17):
         track_rows(rows, frames, range(0, 500, 50), max_flows=int(random.integers(1, 100)), buffer_rows=64)
     n_rows += len(rows)
 print(n_rows)

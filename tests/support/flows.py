@@ -12,8 +12,7 @@ from sensor.capture.reader import open_capture
 from sensor.constants import APP_NAMES
 from sensor.decode.decoder import Decoder
 from sensor.errors import DamagedCaptureError
-from sensor.flows.out import Out
-from sensor.flows.pool import Pool, texts
+from sensor.flows.pool import texts
 from sensor.flows.rows import CONN_STATES, END_NAMES, KIND_NAMES, SOURCE_NAMES
 from sensor.flows.tracker import FlowTracker, Timeouts
 
@@ -41,8 +40,8 @@ class Collector:
     def __init__(self) -> None:
         self.got = Collected()
 
-    def __call__(self, out: Out, pool: Pool) -> None:
-        words = texts(pool._replace(text=pool.text[: int(pool.meta[1])]))
+    def __call__(self, out: Any, pool: Any) -> None:
+        words = texts(pool)
         for r in out.flows[: int(out.n[0])]:
             row = {n: r[n].item() for n in r.dtype.names if n not in ("pad",)}
             row |= {
