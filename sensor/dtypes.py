@@ -5,6 +5,7 @@ Addresses are two big-endian-valued uint64 (`hi`, `lo`); an IPv4 address is its 
 (hi 0, lo 0x0000ffff_aabbccdd, RFC 4291 section 2.5.5.2), so one code path serves both versions.
 """
 
+import numba
 import numpy as np
 
 PACKET = np.dtype(
@@ -42,5 +43,6 @@ PACKET = np.dtype(
     ]
 )
 """One decoded packet. A frame gives one row, and one more for each UDP tunnel around the innermost packet."""
+PACKET_REC = numba.from_dtype(PACKET)
 
 assert PACKET.itemsize % 8 == 0

@@ -17,10 +17,12 @@ import numba
 from numba.core import types
 from numba.core.imputils import lower_cast
 
+from sensor.parts import PartCompiler
+
 _ROOT = Path(__file__).resolve().parent.parent
 _KERNEL_PACKAGES = ("capture", "decode", "flows", "protocols", "beacon")
 _DONE = "complete"
-_FROZEN = ("constants.py", "dtypes.py")  # kernels take their numbers in at compile time
+_FROZEN = ("constants.py", "dtypes.py", "parts.py")  # kernels take their numbers in at compile time
 
 
 def _sources_digest() -> str:
@@ -71,30 +73,47 @@ def kernel(*args: Any, **options: Any) -> Callable[..., Any]:
     the helpers that a cached kernel already has inside took longer than replaying a small capture.
     """
     signature = args[0] if args and not callable(args[0]) else None
-    options = {"cache": CACHE_DIR is not None, "nogil": True, "error_model": "numpy", **options}
-    decorate: Callable[..., Any] = numba.njit(**options)
-    if signature is None:
-        return decorate
-    return lambda function: _compile_when_called(decorate(function), signature)
+    options = {"nogil": True, "error_model": "numpy", **options}
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        dispatcher = numba.njit(cache=CACHE_DIR is not None, **options)(function)
+        part = numba.njit(pipeline_class=PartCompiler, **options)(function)
+
+        def from_a_kernel(args: Any, kws: Any) -> Any:
+            if signature is None:
+                args = [_widened(kind) for kind in args]
+            elif not part.overloads:
+                part.compile(signature)
+                part.disable_compile()
+            return part.get_call_template(args, kws)
+
+        # numba asks these two when another kernel calls this one
+        dispatcher.get_call_template = from_a_kernel
+        dispatcher.get_overload = part.get_overload
+        if signature is not None:
+            _compile_when_called(dispatcher, signature)
+        return dispatcher
+
+    return decorate
 
 
-def _compile_when_called(dispatcher: Any, signature: Any) -> Any:
-    """Make a dispatcher compile `signature`, and only it, when Python or another kernel first calls it."""
-    get_call_template = dispatcher.get_call_template
+def _compile_when_called(dispatcher: Any, signature: Any) -> None:
+    """Make a kernel compile for `signature`, and only for it, when Python first calls it."""
 
-    def compiled(*_: Any, **__: Any) -> Any:
+    def from_python(*_: Any, **__: Any) -> Any:
         entry = dispatcher.compile(signature)
         dispatcher.disable_compile()
         return entry
 
-    def template(*args: Any) -> Any:
-        if not dispatcher.overloads:
-            compiled()
-        return get_call_template(*args)
+    dispatcher._compile_for_args = from_python
 
-    dispatcher._compile_for_args = compiled
-    dispatcher.get_call_template = template
-    return dispatcher
+
+def _widened(kind: Any) -> Any:
+    """The type that a kernel without signature is compiled for: without this, every literal number is another one."""
+    kind = types.unliteral(kind)
+    if kind in types.integer_domain and kind != types.uint64:
+        return types.int64
+    return types.Array(kind.dtype, kind.ndim, "C") if isinstance(kind, types.NestedArray) else kind
 
 
 def packet_kernel(*args: Any, **options: Any) -> Callable[..., Any]:

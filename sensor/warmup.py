@@ -37,23 +37,16 @@ def compile_flows() -> None:
 
 
 def compile_rest() -> None:
-    """Call the kernels of reading, decoding, writing segments and scoring; first parsers the flow kernels will need."""
+    """Call the kernels of reading, decoding, writing segments and scoring."""
     from analyzers.beacon import measure_channels
     from analyzers.series import Series
     from sensor.capture.reader import open_capture
     from sensor.decode.decoder import Decoder
-    from sensor.flows.lookups import new_scratch
     from sensor.flows.out import new_out
     from sensor.flows.pool import new_pool
-    from sensor.protocols.dns import parse_message
-    from sensor.protocols.http import parse_request
     from sensor.segments import Columns
     from sensor.store.lake import Lake
 
-    scratch = new_scratch(2)
-    frames = empty_batch().frames
-    parse_message(frames, 0, 0, scratch.qname, scratch.answers, scratch.addresses, scratch.info)
-    parse_request(frames, 0, 0, scratch.spans)
     Decoder().decode(empty_batch())
     out = new_out(2)
     pool = new_pool(16, 64, np.zeros(2, np.uint64))

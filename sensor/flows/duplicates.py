@@ -5,15 +5,19 @@ same side; a retransmission comes later and has a new identification. Copies are
 """
 
 import numpy as np
+from numba import types as t
 
 from sensor.constants import FRAGMENT_NONE
+from sensor.dtypes import PACKET_REC
+from sensor.flows.rows import FLOW_REC
 from sensor.jit import packet_kernel as kernel
+from sensor.protocols.reads import FRAMES
 
 COPY_NS = 10_000_000  # a mirror's second copy lags by its queue, never by a retransmission timer
 COPY_NO_ID_NS = 100_000  # without an identification (IPv6, some IPv4), real repeats look alike: only at once
 
 
-@kernel()
+@kernel(t.uint64(PACKET_REC, FRAMES))
 def _payload_sample(p, frames):
     """First and last bytes of a payload as one word; where checksums are left to the NIC, lengths alone look alike."""
     word = np.uint64(0)
@@ -26,7 +30,7 @@ def _payload_sample(p, frames):
     return word
 
 
-@kernel()
+@kernel(t.boolean(FLOW_REC, t.int64, PACKET_REC, FRAMES))
 def is_duplicate(f, d, p, frames):
     """Whether packet p of side d is a copy of one of that side's last four; else note it.
 

@@ -4,12 +4,13 @@ Source: Community ID specification v1 and Zeek's ICMP flows, which pair the same
 """
 
 import numpy as np
+from numba import types as t
 
 from sensor.constants import PROTO_ICMP
 from sensor.jit import packet_kernel as kernel
 
 
-@kernel()
+@kernel(t.Tuple((t.int64, t.boolean))(t.int64, t.int64, t.int64))
 def counterpart(proto, kind, code):
     """(second "port" of an ICMP flow, whether it has one direction only).
 

@@ -1,15 +1,19 @@
 """Flow keys: how a packet is named, which way its key hashes, and who of its two ends began."""
 
 import numpy as np
+from numba import types as t
 
 from sensor.constants import PROTO_ICMP, PROTO_ICMP6, PROTO_TCP, PROTO_UDP, STATUS_OK, TCP_ACK, TCP_SYN
+from sensor.dtypes import PACKET_REC
 from sensor.flows import table
 from sensor.flows.icmp import counterpart
+from sensor.flows.rows import FLOW_REC
 from sensor.flows.servers import TCP_PORTS, UDP_PORTS, is_likely_server
+from sensor.flows.table import TABLE_REC
 from sensor.jit import packet_kernel as kernel
 
 
-@kernel()
+@kernel(t.Tuple((t.uint32, t.boolean))(PACKET_REC))
 def key_port(p):
     """(source port << 16 | destination port, whether the key has one direction only); ICMP as Zeek pairs it."""
     if p["proto"] == PROTO_ICMP or p["proto"] == PROTO_ICMP6:
@@ -18,7 +22,7 @@ def key_port(p):
     return np.uint32(np.int64(p["src_port"]) << 16 | np.int64(p["dst_port"])), False
 
 
-@kernel()
+@kernel(t.uint64(TABLE_REC, PACKET_REC, t.uint32, t.boolean))
 def _code(tab, p, port, one_way):
     """Keyed hash of a packet's flow key, the same from both sides."""
     back = np.uint32(np.int64(port) >> 16 | (np.int64(port) & 0xFFFF) << 16)
@@ -28,7 +32,7 @@ def _code(tab, p, port, one_way):
     return table.key_hash(tab.key, p["src_hi"], p["src_lo"], p["dst_hi"], p["dst_lo"], port, p["proto"])
 
 
-@kernel()
+@kernel(t.void(TABLE_REC, PACKET_REC[::1], t.uint64[::1]))
 def hash_packets(tab, packets, codes):
     """Hashes of all packets of a batch. codes : uint64[n], out."""
     for i in range(packets.shape[0]):
@@ -38,7 +42,7 @@ def hash_packets(tab, packets, codes):
             codes[i] = _code(tab, p, port, one_way)
 
 
-@kernel()
+@kernel(t.boolean(PACKET_REC))
 def is_flipped(p):
     """Whether the first packet seen came from the responder: a SYN-ACK, or a well-known port on the wrong side."""
     if p["proto"] == PROTO_TCP:
@@ -53,7 +57,7 @@ def is_flipped(p):
     return False
 
 
-@kernel()
+@kernel(t.int64(FLOW_REC, PACKET_REC, t.uint32))
 def side(f, p, port):
     """0 when the originator sent packet p, else 1."""
     return 0 if (p["src_lo"] == f["orig_lo"] and p["src_hi"] == f["orig_hi"] and port == f["key_port"]) else 1

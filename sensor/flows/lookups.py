@@ -6,13 +6,16 @@ open (a resolver library's retry) is the same row.
 
 from typing import Any
 
+import numba
 import numpy as np
+from numba import types as t
 
 from sensor.constants import APP_DNS, PROTO_TCP
-from sensor.flows.names import remember
-from sensor.flows.out import MOST_ROWS, N_DNS, address_id
-from sensor.flows.pool import intern
-from sensor.flows.rows import new_record
+from sensor.dtypes import PACKET_REC
+from sensor.flows.names import CACHE_REC, remember
+from sensor.flows.out import MOST_ROWS, N_DNS, OUT_REC, address_id
+from sensor.flows.pool import POOL_REC, intern
+from sensor.flows.rows import FLOW_REC, new_record
 from sensor.jit import packet_kernel as kernel
 from sensor.protocols.dns import (
     ANSWERS_BYTES,
@@ -26,6 +29,7 @@ from sensor.protocols.dns import (
     TXID,
     parse_message,
 )
+from sensor.protocols.reads import FRAMES
 from sensor.protocols.siphash import siphash13
 
 SCRATCH = np.dtype(
@@ -40,6 +44,7 @@ SCRATCH = np.dtype(
         ("pending", np.int32, (2 * MOST_ROWS,)),  # DNS row + 1 by hash of its key; 0 none
     ]
 )
+SCRATCH_REC = numba.from_dtype(SCRATCH)
 _PLACES = 8  # where an open row may be noted
 _TCP_LENGTH_BYTES = 2  # RFC 1035 section 4.2.2
 
@@ -51,7 +56,7 @@ def new_scratch(n_rows: int) -> Any:
     return scratch
 
 
-@kernel()
+@kernel(t.int64(OUT_REC, SCRATCH_REC, t.uint64))
 def open_row(out, scratch, key):
     """Index of the open DNS row with this key, or -1."""
     mask = scratch.mask
@@ -63,7 +68,7 @@ def open_row(out, scratch, key):
     return np.int64(-1)
 
 
-@kernel()
+@kernel(t.void(OUT_REC, SCRATCH_REC, t.int64))
 def _note_open(out, scratch, row):
     """Let `open_row` find an open row, in a place that no other open row needs; without one, the first is let go."""
     mask = scratch.mask
@@ -77,14 +82,14 @@ def _note_open(out, scratch, row):
     scratch.pending[place] = np.int32(row + 1)
 
 
-@kernel()
+@kernel(t.void(OUT_REC, SCRATCH_REC))
 def reopen(out, scratch):
     """Note the rows that stayed in the buffer, after `pending` was cleared."""
     for row in range(out.n[N_DNS]):
         _note_open(out, scratch, row)
 
 
-@kernel()
+@kernel(t.int64(FLOW_REC, PACKET_REC, OUT_REC, POOL_REC, t.uint64, SCRATCH_REC))
 def _new_row(f, p, out, pool, key, scratch):
     row = out.n[N_DNS]
     out.n[N_DNS] += 1
@@ -111,7 +116,21 @@ def _new_row(f, p, out, pool, key, scratch):
     return row
 
 
-@kernel()
+@kernel(
+    t.boolean(
+        FLOW_REC,
+        t.int64,
+        PACKET_REC,
+        FRAMES,
+        t.int64,
+        t.int64,
+        CACHE_REC,
+        POOL_REC,
+        OUT_REC,
+        t.uint64[::1],
+        SCRATCH_REC,
+    )
+)
 def take_dns(f, d, p, frames, pos, end, cache, pool, out, secret, scratch):
     """Read one payload of side d as DNS; False, and nothing happens, when it is none."""
     if p["proto"] == PROTO_TCP:

@@ -4,15 +4,18 @@ Trust rises in the order of SOURCE_*: an address a client resolved, an HTTP Host
 proxy. A later, better name replaces a weaker one; the first of its kind stays.
 """
 
+import numba
 import numpy as np
+from numba import types as t
 
 from sensor.constants import APP_HTTP, APP_TLS
-from sensor.flows.out import close_event, endpoint_id, open_event
-from sensor.flows.pool import intern
-from sensor.flows.rows import KIND_REQUEST, SOURCE_HTTP, SOURCE_PROXY, SOURCE_SNI
+from sensor.flows.out import OUT_REC, close_event, endpoint_id, open_event
+from sensor.flows.pool import POOL_REC, intern
+from sensor.flows.rows import FLOW_REC, KIND_REQUEST, SOURCE_HTTP, SOURCE_PROXY, SOURCE_SNI
 from sensor.jit import packet_kernel as kernel
 from sensor.protocols import http
 from sensor.protocols.apps import identify
+from sensor.protocols.reads import FRAMES
 from sensor.protocols.siphash import siphash13
 from sensor.protocols.tls import HELLO_SNI, find_sni
 
@@ -25,14 +28,15 @@ _WAYS = 4  # places a name may stand in; the one that ages first is replaced
 
 
 CACHE = np.dtype([("names", CACHED, (1 << 17,))])
+CACHE_REC = numba.from_dtype(CACHE)
 
 
-@kernel()
+@kernel(t.int64(t.uint64))
 def _set_of(code):
     return np.int64(code & np.uint64((1 << 17) // _WAYS - 1)) * _WAYS
 
 
-@kernel()
+@kernel(t.void(CACHE_REC, t.uint64[::1], t.uint64, t.uint64, t.uint64, t.uint64, t.uint32, t.int64, t.int64))
 def remember(cache, key, client_hi, client_lo, hi, lo, name, ts, ttl_s):
     """Note that `client` was told that (hi, lo) is `name`; client 0, 0 stands for anyone."""
     code = siphash13(key[0], key[1], client_hi, client_lo, hi, lo, np.uint64(1))
@@ -49,7 +53,7 @@ def remember(cache, key, client_hi, client_lo, hi, lo, name, ts, ttl_s):
     cache.names[place]["expiry"] = ts + max(_TTL_FLOOR_NS, np.int64(ttl_s) * 1_000_000_000)
 
 
-@kernel()
+@kernel(t.uint32(CACHE_REC, t.uint64[::1], t.uint64, t.uint64, t.uint64, t.uint64, t.int64))
 def recall(cache, key, client_hi, client_lo, hi, lo, ts):
     """The name last given to `client` for an address, else to anyone; 0 when none is known or it has aged."""
     for anyone in range(2):
@@ -63,20 +67,20 @@ def recall(cache, key, client_hi, client_lo, hi, lo, ts):
     return np.uint32(0)
 
 
-@kernel()
+@kernel(t.void(FLOW_REC, t.uint32, t.int64))
 def _give_name(f, name, source):
     if name and source > f["name_source"]:
         f["name_id"] = name
         f["name_source"] = np.uint8(source)
 
 
-@kernel()
+@kernel(t.uint32(POOL_REC, FRAMES, t.int32[::1], t.int64))
 def _span(pool, frames, spans, which):
     """Pool number of one of the texts that the HTTP parser found."""
     return intern(pool, frames, np.int64(spans[which]), np.int64(spans[which + 1]))
 
 
-@kernel()
+@kernel(t.void(FLOW_REC, OUT_REC, POOL_REC, FRAMES, t.int32[::1], t.int64))
 def _take_request(f, out, pool, frames, spans, ts):
     """An HTTP request begins an event of its own; the first one makes the connection's event a request."""
     if f["event_open"] and (f["event_method_id"] or f["event_bytes"][0] > 0):
@@ -100,7 +104,7 @@ def _take_request(f, out, pool, frames, spans, ts):
     _give_name(f, host, source)
 
 
-@kernel()
+@kernel(t.void(FLOW_REC, OUT_REC, POOL_REC, FRAMES, t.int64, t.int64, t.int64, t.int64, t.int32[::1]))
 def look(f, out, pool, frames, pos, end, d, ts, spans):
     """Search one payload of side d, frames[pos:end], for the protocol and the names in it. spans : int32[], scratch."""
     if d == 1:

@@ -5,16 +5,19 @@ The driver drains a buffer before it can overflow; the kernels of this file only
 
 from typing import Any
 
+import numba
 import numpy as np
+from numba import types as t
 
 from sensor.constants import PROTO_ICMP, PROTO_ICMP6, PROTO_TCP
 from sensor.flows import tcp
-from sensor.flows.pool import intern
+from sensor.flows.pool import POOL_REC, intern
 from sensor.flows.rows import (
     DNS_OUT,
     END_ACTIVE,
     EVENT_OUT,
     FLOW_OUT,
+    FLOW_REC,
     KIND_ATTEMPT,
     KIND_CONNECTION,
     KIND_QUERY,
@@ -47,6 +50,7 @@ OUT = np.dtype(
         ("dns", DNS_OUT, (MOST_ROWS,)),
     ]
 )
+OUT_REC = numba.from_dtype(OUT)
 N_FLOWS, N_EVENTS, N_DNS = 0, 1, 2
 
 
@@ -57,7 +61,7 @@ def new_out(n_rows: int) -> Any:
     return out
 
 
-@kernel()
+@kernel(t.uint64(t.uint64))
 def mix(word):
     """A word whose every bit depends on every bit of `word`, uint64 (the finaliser of Steele's SplitMix64)."""
     word ^= word >> np.uint64(30)
@@ -67,13 +71,13 @@ def mix(word):
     return word ^ (word >> np.uint64(31))
 
 
-@kernel()
+@kernel(t.uint8(t.uint64, t.uint64))
 def bucket_of(hi, lo):
     """Partition of a client address, 0 to BUCKETS - 1; the same on every machine and run."""
     return np.uint8(mix(lo ^ mix(hi)) & np.uint64(BUCKETS - 1))
 
 
-@kernel()
+@kernel(t.uint32(OUT_REC, POOL_REC, t.uint64, t.uint64))
 def address_id(out, pool, hi, lo):
     """Number of an address's canonical text in the pool."""
     known = out.addresses[np.int64(mix(lo ^ hi) & np.uint64(out.addresses.shape[0] - 1))]
@@ -84,7 +88,7 @@ def address_id(out, pool, hi, lo):
     return known["name_id"]
 
 
-@kernel()
+@kernel(t.uint32(OUT_REC, POOL_REC, t.uint64, t.uint64, t.int64))
 def endpoint_id(out, pool, hi, lo, port):
     """Number of "address:port" (IPv6 in brackets) in the pool."""
     text = out.text
@@ -99,7 +103,7 @@ def endpoint_id(out, pool, hi, lo, port):
     return intern(pool, text, 0, n)
 
 
-@kernel()
+@kernel(t.int64(FLOW_REC))
 def _state_of(f):
     if f["proto"] == PROTO_TCP:
         return tcp.conn_state(f)
@@ -110,7 +114,7 @@ def _state_of(f):
     return STATE_SHR if f["state"][1] else STATE_OTH
 
 
-@kernel()
+@kernel(t.void(FLOW_REC, OUT_REC, POOL_REC))
 def close_event(f, out, pool):
     """Write the flow's open event, if there is one."""
     if not f["event_open"]:
@@ -151,7 +155,7 @@ def close_event(f, out, pool):
     f["event_open"] = 0
 
 
-@kernel()
+@kernel(t.void(FLOW_REC, t.int64, t.int64))
 def open_event(f, ts, kind):
     """Start a new event of the flow at `ts`, ns. The one before must be closed."""
     f["event_open"] = 1
@@ -168,7 +172,7 @@ def open_event(f, ts, kind):
     f["event_source"] = 0
 
 
-@kernel()
+@kernel(t.void(FLOW_REC, OUT_REC, POOL_REC, t.int64, t.boolean))
 def report_flow(f, out, pool, reason, with_event):
     """Write the part of a flow that was not reported yet, and before it the open event when that ends too."""
     if with_event:
@@ -218,7 +222,7 @@ def report_flow(f, out, pool, reason, with_event):
         f["report_ts"] = f["last_ts"]
 
 
-@kernel()
+@kernel(t.void(OUT_REC))
 def add_queries(out):
     """Write an event for each DNS question in the buffer: the name asked for is the destination.
 

@@ -7,11 +7,14 @@ and is counted.
 
 from typing import Any
 
+import numba
 import numpy as np
+from numba import types as t
 from numpy.typing import NDArray
 
 from sensor.flows.rows import new_record
 from sensor.jit import packet_kernel as kernel
+from sensor.protocols.reads import FRAMES
 from sensor.protocols.siphash import siphash13_text
 
 MAX_TEXT_BYTES = 1024  # longer names are cut here: bounded memory, and no real name is as long
@@ -28,6 +31,7 @@ POOL = np.dtype(
         ("text", np.uint8, (MOST_BYTES,)),  # all texts end to end
     ]
 )
+POOL_REC = numba.from_dtype(POOL)
 
 
 def new_pool(n_texts: int, n_bytes: int, key: NDArray[np.uint64]) -> Any:
@@ -38,15 +42,13 @@ def new_pool(n_texts: int, n_bytes: int, key: NDArray[np.uint64]) -> Any:
     return pool
 
 
-@kernel()
+@kernel(t.boolean(POOL_REC))
 def nearly_full(pool):
     """Whether less than an eighth of the pool's room is left."""
-    return (
-        pool.meta[_COUNT] * 8 > pool.meta[_MOST_TEXTS] * 7 or pool.meta[_USED] * 8 > pool.meta[_MOST_BYTES] * 7
-    )
+    return pool.meta[_COUNT] * 8 > pool.meta[_MOST_TEXTS] * 7 or pool.meta[_USED] * 8 > pool.meta[_MOST_BYTES] * 7
 
 
-@kernel()
+@kernel(t.uint32(POOL_REC, FRAMES, t.int64, t.int64))
 def intern(pool, text, pos, length):
     """The number of text[pos:pos + length], which is added when new; 0 when empty or when there is no room."""
     length = min(length, MAX_TEXT_BYTES)
@@ -84,7 +86,7 @@ def intern(pool, text, pos, length):
     return np.uint32(number)
 
 
-@kernel()
+@kernel(t.void(POOL_REC, POOL_REC, t.uint32[::1]))
 def keep(pool, old, numbers):
     """Re-intern texts of another pool into this one; `numbers` (uint32[n], of `old`) are replaced by the new ones."""
     for i in range(numbers.shape[0]):

@@ -6,6 +6,7 @@ Fields stand in order of use and falling size: what every packet touches fills t
 
 from typing import Any
 
+import numba
 import numpy as np
 
 FLOW = np.dtype(
@@ -81,6 +82,7 @@ FLOW = np.dtype(
     ]
 )
 """One live flow."""
+FLOW_REC = numba.from_dtype(FLOW)
 
 FLOW_OUT = np.dtype(
     [

@@ -4,6 +4,7 @@ Source: the ports Zeek's stock protocol analyzers register as likely servers (it
 """
 
 import numpy as np
+from numba import types as t
 from numpy.typing import NDArray
 
 from sensor.jit import packet_kernel as kernel
@@ -29,7 +30,7 @@ UDP_PORTS = _bits([
 # fmt: on
 
 
-@kernel()
+@kernel(t.boolean(t.Array(t.uint64, 1, "C", readonly=True), t.int64))
 def is_likely_server(bits, port):
     """Whether a port is in a port set; bits : uint64[1024]."""
     return (bits[np.int64(port) >> 6] >> np.uint64(np.int64(port) & 63)) & np.uint64(1) != 0

@@ -6,7 +6,9 @@ the cost of an eviction is small and constant on average, whatever an attacker s
 
 from typing import Any
 
+import numba
 import numpy as np
+from numba import types as t
 from numpy.typing import NDArray
 
 from sensor.flows.rows import FLOW, new_record
@@ -29,6 +31,7 @@ TABLE = np.dtype(
         ("flows", FLOW, (MOST_FLOWS,)),
     ]
 )
+TABLE_REC = numba.from_dtype(TABLE)
 
 META_FREE, META_TOP, META_SHIFT, META_ROWS = range(4)
 """Rows on the free stack; rows ever used; 64 - log2 of the slots; rows in all."""
@@ -45,25 +48,25 @@ def new_table(n_flows: int, key: NDArray[np.uint64]) -> Any:
     return table
 
 
-@kernel()
+@kernel(t.uint64(t.uint64[::1], t.uint64, t.uint64, t.uint64, t.uint64, t.uint32, t.int64))
 def key_hash(key, a_hi, a_lo, b_hi, b_lo, ports, proto):
     """Hash of a flow key whose ends are already in order. The secret is the table's `key`."""
     return siphash13(key[0], key[1], a_hi, a_lo, b_hi, b_lo, np.uint64(ports) << np.uint64(8) | np.uint64(proto))
 
 
-@kernel()
+@kernel(t.int64(TABLE_REC, t.uint64))
 def home_slot(table, code):
     """The slot where a hash, or a slot's content, belongs."""
     return np.int64(code >> np.uint64(table.meta[META_SHIFT]))
 
 
-@kernel()
+@kernel(t.int64(TABLE_REC))
 def slot_mask(table):
     """Number of slots less one; the slots are a power of two, at least twice the rows."""
     return np.int64(np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(table.meta[META_SHIFT]))
 
 
-@kernel()
+@kernel(t.int64(TABLE_REC, t.uint64, t.uint64, t.uint64, t.uint64, t.uint64, t.uint32, t.int64, t.boolean))
 def find(table, code, src_hi, src_lo, dst_hi, dst_lo, port, proto, one_way):
     """Row of the flow with this key, in either direction unless `one_way`, or -1. `port`: see FLOW.key_port."""
     flows = table.flows
@@ -98,7 +101,7 @@ def find(table, code, src_hi, src_lo, dst_hi, dst_lo, port, proto, one_way):
     return np.int64(-1)
 
 
-@kernel()
+@kernel(t.int64(TABLE_REC, t.uint64))
 def insert(table, code):
     """A zeroed row for a new key, or -1 when the table is full. The caller fills in the key."""
     if table.meta[META_FREE] == 0:
@@ -116,7 +119,7 @@ def insert(table, code):
     return row
 
 
-@kernel()
+@kernel(t.void(TABLE_REC, t.int64))
 def remove(table, row):
     """Free a row. Later entries of its probe run move up, so no tombstones are left (Knuth 6.4, algorithm R)."""
     mask = slot_mask(table)

@@ -8,9 +8,11 @@ packets before the NIC fills them in, so no `c` letter is ever written.
 """
 
 import numpy as np
+from numba import types as t
 
 from sensor.constants import PROTO_TCP, TCP_ACK, TCP_FIN, TCP_RST, TCP_SYN
 from sensor.flows.rows import (
+    FLOW_REC,
     STATE_OTH,
     STATE_REJ,
     STATE_RSTO,
@@ -36,13 +38,13 @@ _MAX_HISTORY = 24
 _BIT_S, _BIT_F, _BIT_R, _BIT_D, _BIT_A, _BIT_I, _BIT_Q = 1, 2, 4, 8, 16, 32, 64
 
 
-@kernel()
+@kernel(t.int64(t.int64, t.int64))
 def distance(a, b):
     """Signed distance a - b of two sequence numbers, modulo 2**32 (RFC 9293 section 3.4)."""
     return np.int64(np.int32(np.int64(a) - np.int64(b)))
 
 
-@kernel()
+@kernel(t.void(FLOW_REC, t.int64, t.int64))
 def add_letter(f, d, letter):
     """Append a history letter: upper case from the originator, lower case from the responder."""
     n = np.int64(f["history_len"])
@@ -51,7 +53,7 @@ def add_letter(f, d, letter):
         f["history_len"] = np.uint8(n + 1)
 
 
-@kernel()
+@kernel(t.boolean(FLOW_REC, t.int64, t.int64, t.int64))
 def _once(f, d, bit, letter):
     """Append a letter the first time; whether it had been there already."""
     mask = np.uint32(bit) << np.uint32(16 * d)
@@ -62,7 +64,7 @@ def _once(f, d, bit, letter):
     return False
 
 
-@kernel()
+@kernel(t.void(FLOW_REC, t.int64, t.int64, t.int64, t.int64, t.uint32))
 def _again(f, d, bit, letter, kind, seq):
     """S, H, F, R: written again only when the sequence number is another one than the last time."""
     if _once(f, d, bit, letter) and f["history_seq"][2 * kind + d] != seq:
@@ -70,7 +72,7 @@ def _again(f, d, bit, letter, kind, seq):
     f["history_seq"][2 * kind + d] = seq
 
 
-@kernel()
+@kernel(t.void(FLOW_REC, t.int64, t.uint16[::1], t.int64))
 def count_letter(f, d, counts, letter):
     """G, T, W: the n-th letter stands for 10**(n - 1) occurrences."""
     n = np.int64(counts[d])
@@ -81,7 +83,7 @@ def count_letter(f, d, counts, letter):
             add_letter(f, d, letter)
 
 
-@kernel()
+@kernel(t.void(FLOW_REC, t.int64, t.int64, t.int64, t.int64))
 def _write_history(f, d, flags, seq, length):
     syn, fin, rst = flags & TCP_SYN, flags & TCP_FIN, flags & TCP_RST
     n_set = (syn != 0) + (fin != 0) + (rst != 0)
@@ -102,14 +104,14 @@ def _write_history(f, d, flags, seq, length):
         _once(f, d, _BIT_A, 65)
 
 
-@kernel()
+@kernel(t.void(FLOW_REC, t.int64, t.int64))
 def _set_state(f, d, new):
     if f["state"][d] != new:
         f["prev_state"][d] = f["state"][d]
         f["state"][d] = np.uint8(new)
 
 
-@kernel()
+@kernel(t.void(FLOW_REC, t.int64, t.int64, t.int64, t.uint32))
 def _start_side(f, d, flags, seq, past):
     """Note where this side's sequence space starts; a SYN seen late starts it again."""
     state = f["state"][d]
@@ -133,14 +135,14 @@ def _start_side(f, d, flags, seq, past):
         f["ack_wraps"][d] = 0
 
 
-@kernel()
+@kernel(t.void(FLOW_REC, t.int64, t.uint32))
 def _move_last(f, d, past):
     if np.uint32(past) < f["last_seq"][d]:
         f["seq_wraps"][d] += 1
     f["last_seq"][d] = np.uint32(past)
 
 
-@kernel()
+@kernel(t.void(FLOW_REC, t.int64, t.int64, t.int64))
 def _take_ack(f, d, flags, ack):
     """Use an acknowledgement for what it says of the other side's bytes, also of bytes the mirror did not show."""
     peer = 1 - d
@@ -168,7 +170,7 @@ def _take_ack(f, d, flags, ack):
         f["ack_seq"][peer] = np.uint32(ack)
 
 
-@kernel()
+@kernel(t.int64(FLOW_REC, t.int64, t.int64, t.uint32, t.int64))
 def _take_segment(f, d, flags, past, length):
     """Move the highest sequence number on; return how many payload bytes were new."""
     ahead = distance(past, f["last_seq"][d])
@@ -187,7 +189,7 @@ def _take_segment(f, d, flags, past, length):
     return np.int64(0)
 
 
-@kernel()
+@kernel(t.boolean(FLOW_REC, t.int64, t.int64, t.int64, t.int64))
 def _advance_inactive(f, d, flags, seq, length):
     """First packet of a side. Returns whether this side closed with it, and whether roles were swapped by it."""
     peer = 1 - d
@@ -217,7 +219,7 @@ def _advance_inactive(f, d, flags, seq, length):
     return close
 
 
-@kernel()
+@kernel(t.boolean(FLOW_REC, t.int64, t.int64, t.int64, t.int64))
 def _advance(f, d, flags, seq, length):
     """The state machine; returns whether this side closed with this segment."""
     peer = 1 - d
@@ -249,7 +251,7 @@ def _advance(f, d, flags, seq, length):
     return close
 
 
-@kernel()
+@kernel(t.int64(FLOW_REC, t.int64, t.int64, t.int64, t.int64, t.int64, t.int64, t.int64))
 def update(f, d, flags, seq, ack, window, length, ts):
     """Take one segment from side d (0 originator, 1 responder).
 
@@ -276,7 +278,7 @@ def update(f, d, flags, seq, ack, window, length, ts):
     return fresh
 
 
-@kernel()
+@kernel(t.boolean(FLOW_REC))
 def is_one_sided(f):
     """Whether the originator goes on speaking on a connection whose other side was never seen."""
     return (
@@ -287,7 +289,7 @@ def is_one_sided(f):
     )
 
 
-@kernel()
+@kernel(t.boolean(FLOW_REC, t.int64, t.int64, t.int64))
 def is_reuse(f, d, flags, seq):
     """Whether a SYN on this key opens another connection rather than repeating one of this flow's."""
     if not flags & TCP_SYN:
@@ -306,7 +308,7 @@ def is_reuse(f, d, flags, seq):
     return True
 
 
-@kernel()
+@kernel(t.int64(FLOW_REC, t.int64))
 def size(f, d):
     """Payload bytes side d sent, by sequence and acknowledgement numbers: a retransmission counts once."""
     start = np.int64(f["start_seq"][d])
@@ -328,7 +330,7 @@ def size(f, d):
     return max(total, np.int64(0))
 
 
-@kernel()
+@kernel(t.boolean(FLOW_REC))
 def _is_syn_then_rst(f):
     """RSTOS0: the originator's SYN and RST, with nothing telling in between."""
     at = 1 if f["history_len"] > 0 and f["history"][0] == 94 else 0
@@ -343,7 +345,7 @@ def _is_syn_then_rst(f):
     return False
 
 
-@kernel()
+@kernel(t.int64(FLOW_REC))
 def conn_state(f):
     """Zeek's conn_state of a TCP flow, as STATE_*."""
     orig, resp = f["state"][0], f["state"][1]

@@ -5,7 +5,9 @@ were cut into batches. Expiry follows packet time: a flow whose deadline has pas
 comes, or when the sweep (every SWEEP_NS of packet time) meets it, whichever is first, with the same row either way.
 """
 
+import numba
 import numpy as np
+from numba import types as t
 
 from sensor.constants import (
     FRAGMENT_LATER,
@@ -15,23 +17,28 @@ from sensor.constants import (
     TCP_ACK,
     TCP_SYN,
 )
+from sensor.dtypes import PACKET_REC
 from sensor.flows import names, table, tcp
 from sensor.flows.duplicates import is_duplicate
 from sensor.flows.keys import is_flipped, key_port, side
-from sensor.flows.lookups import take_dns
-from sensor.flows.out import N_DNS, N_EVENTS, N_FLOWS, bucket_of, close_event, mix, open_event, report_flow
-from sensor.flows.pool import nearly_full
+from sensor.flows.lookups import SCRATCH_REC, take_dns
+from sensor.flows.names import CACHE_REC
+from sensor.flows.out import N_DNS, N_EVENTS, N_FLOWS, OUT_REC, bucket_of, close_event, mix, open_event, report_flow
+from sensor.flows.pool import POOL_REC, nearly_full
 from sensor.flows.prefetch import prefetch
 from sensor.flows.rows import (
     END_ACTIVE,
     END_END,
     END_EVICTED,
     END_IDLE,
+    FLOW_REC,
     KIND_CONNECTION,
     KIND_EXCHANGE,
     SOURCE_DNS,
 )
+from sensor.flows.table import TABLE_REC
 from sensor.jit import packet_kernel as kernel
+from sensor.protocols.reads import FRAMES
 from sensor.protocols.siphash import siphash13
 
 DONE, DRAIN, EVICT = 0, 1, 2  # why `track` returned
@@ -51,6 +58,7 @@ CLOCK = np.dtype(
         ("counts", np.int64, (6,)),
     ]
 )
+CONFIG_REC, CLOCK_REC = numba.from_dtype(CONFIG), numba.from_dtype(CLOCK)
 _DUE, _BEFORE, _ROW, _NOW = range(4)
 COUNT_NAMES = ("packets", "duplicates", "not_flow", "evicted", "time_backwards", "flows")
 C_PACKETS, C_DUPLICATES, C_NOT_FLOW, C_EVICTED, C_BACKWARDS, C_FLOWS = range(6)
@@ -63,7 +71,7 @@ _AHEAD_SLOT, _AHEAD_ROW = 16, 8  # packets looked ahead, so that their memory is
 _ROOM = 4  # rows one packet may write to a buffer, at most
 
 
-@kernel()
+@kernel(t.void(TABLE_REC, CACHE_REC, POOL_REC, OUT_REC, PACKET_REC, t.uint32, t.int64))
 def _begin(tab, cache, pool, out, p, port, row):
     """Fill a new row from a flow's first packet."""
     f = tab.flows[row]
@@ -100,7 +108,7 @@ def _begin(tab, cache, pool, out, p, port, row):
         f["name_source"] = SOURCE_DNS
 
 
-@kernel()
+@kernel(t.void(FLOW_REC, t.int64))
 def _restart(f, ts):
     """Go on with a connection of which the mirror shows one side only as with one seen midstream.
 
@@ -119,7 +127,7 @@ def _restart(f, ts):
     f["first_ts"] = f["report_ts"] = f["last_ts"] = ts
 
 
-@kernel()
+@kernel(t.boolean(FLOW_REC, t.int64))
 def _is_retry(f, ts):
     """Whether a SYN that opens another connection on a key is the stack trying again, so that both are one attempt.
 
@@ -135,7 +143,7 @@ def _is_retry(f, ts):
     )
 
 
-@kernel()
+@kernel(t.void(FLOW_REC, t.int64, t.int64, OUT_REC, POOL_REC))
 def _begin_exchange(f, ts, gap_ns, out, pool):
     """The originator speaks again after a silence: another event."""
     if f["had_payload"] and ts - f["last_payload_ts"] >= gap_ns and not f["is_query"] and not f["is_carrier"]:
@@ -143,7 +151,7 @@ def _begin_exchange(f, ts, gap_ns, out, pool):
         open_event(f, ts, KIND_EXCHANGE)
 
 
-@kernel()
+@kernel(t.void(FLOW_REC, t.int64, t.int64, t.int64))
 def _add_payload(f, d, ts, fresh):
     """Count new payload bytes of side d to the flow and to its open event."""
     f["had_payload"] = 1
@@ -155,13 +163,17 @@ def _add_payload(f, d, ts, fresh):
         f["event_answered"] = 1
 
 
-@kernel()
+@kernel(t.int64(t.int64, t.int64))
 def _after(ts, wait_ns):
     """ts + wait_ns, or the last moment that can be waited for: NEVER marks a free row."""
     return ts + wait_ns if ts < table.NEVER - wait_ns else np.int64(table.NEVER - 1)
 
 
-@kernel()
+@kernel(
+    t.void(
+        TABLE_REC, FLOW_REC, t.int64, PACKET_REC, t.int64, FRAMES, CACHE_REC, POOL_REC, OUT_REC, CONFIG_REC, SCRATCH_REC
+    )
+)
 def _take(tab, f, row, p, d, frames, cache, pool, out, config, scratch):
     """Account one packet of side d to its flow."""
     ts = p["ts_ns"]
@@ -208,13 +220,13 @@ def _take(tab, f, row, p, d, frames, cache, pool, out, config, scratch):
         _add_payload(f, d, ts, fresh)
 
 
-@kernel()
+@kernel(t.void(TABLE_REC, t.int64, POOL_REC, OUT_REC, t.int64))
 def _finish(tab, row, pool, out, reason):
     report_flow(tab.flows[row], out, pool, reason, True)
     table.remove(tab, row)
 
 
-@kernel()
+@kernel(t.boolean(OUT_REC, POOL_REC))
 def _has_room(out, pool):
     return (
         out.n[N_FLOWS] + _ROOM <= out.room[N_FLOWS]
@@ -224,7 +236,7 @@ def _has_room(out, pool):
     )
 
 
-@kernel()
+@kernel(t.void(TABLE_REC, t.int64, t.int64))
 def _ask_for_next(tab, row, now):
     """Ask for the memory of the flow a few rows on, if it is over too."""
     ahead = row + _AHEAD_ROW
@@ -232,7 +244,7 @@ def _ask_for_next(tab, row, now):
         prefetch(tab.flows, ahead)
 
 
-@kernel()
+@kernel(t.boolean(TABLE_REC, POOL_REC, OUT_REC, CLOCK_REC))
 def _sweep(tab, pool, out, clock):
     """Report the flows whose deadline has passed; False when a buffer filled up before the end."""
     row = clock.meta[_ROW]
@@ -248,7 +260,7 @@ def _sweep(tab, pool, out, clock):
     return True
 
 
-@kernel()
+@kernel(t.void(t.int64, CLOCK_REC))
 def _begin_sweep_when_due(ts, clock):
     """A sweep is due by the older of the last two packets' times, so that one wrong clock reading expires nothing."""
     now = min(ts, clock.meta[_BEFORE])
@@ -258,7 +270,7 @@ def _begin_sweep_when_due(ts, clock):
         clock.meta[_NOW] = now
 
 
-@kernel()
+@kernel(t.int64(TABLE_REC, t.int64, PACKET_REC, t.int64, t.int64, CONFIG_REC))
 def _why_report(tab, row, p, d, ts, config):
     """Why the flow must be reported before packet p of side d is taken, or NOT_YET."""
     f = tab.flows[row]
@@ -272,7 +284,21 @@ def _why_report(tab, row, p, d, ts, config):
     return END_ACTIVE if ts - f["report_ts"] >= config.active_ns else NOT_YET
 
 
-@kernel()
+@kernel(
+    t.UniTuple(t.int64, 2)(
+        PACKET_REC[::1],
+        t.int64,
+        FRAMES,
+        t.uint64[::1],
+        TABLE_REC,
+        CACHE_REC,
+        POOL_REC,
+        OUT_REC,
+        CLOCK_REC,
+        CONFIG_REC,
+        SCRATCH_REC,
+    )
+)
 def track(packets, first, frames, codes, tab, cache, pool, out, clock, config, scratch):
     """Take packets[first:]; return (index of the next packet, DONE, DRAIN or EVICT).
 
@@ -337,7 +363,7 @@ def track(packets, first, frames, codes, tab, cache, pool, out, clock, config, s
     return n, DONE
 
 
-@kernel()
+@kernel(t.int64(TABLE_REC, POOL_REC, OUT_REC, CLOCK_REC, t.int64, t.int64))
 def evict(tab, pool, out, clock, threshold, n_max):
     """Report and free up to n_max flows with last_ts at or before `threshold`, ns; return how many."""
     n = 0
@@ -353,7 +379,7 @@ def evict(tab, pool, out, clock, threshold, n_max):
     return n
 
 
-@kernel()
+@kernel(t.boolean(TABLE_REC, POOL_REC, OUT_REC, CLOCK_REC, t.int64))
 def finish_all(tab, pool, out, clock, reason):
     """Report and free every live flow; False when a buffer filled up and the call must be repeated after a drain."""
     for row in range(tab.meta[table.META_TOP]):
