@@ -15,7 +15,7 @@ from sensor.capture.reader import CaptureReader, RotatedReader
 from sensor.constants import STATUS_NAMES, TUNNEL_NAMES
 from sensor.decode.decoder import Decoder
 from sensor.errors import DamagedCaptureError
-from sensor.flows.out import N_DNS, N_EVENTS, N_FLOWS
+from sensor.flows.state import N_DNS, N_EVENTS, N_FLOWS
 from sensor.flows.tracker import FlowTracker
 from sensor.segments import Columns, by_bucket
 from sensor.store.lake import Lake

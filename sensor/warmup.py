@@ -42,14 +42,13 @@ def compile_rest() -> None:
     from analyzers.series import Series
     from sensor.capture.reader import open_capture
     from sensor.decode.decoder import Decoder
-    from sensor.flows.out import new_out
-    from sensor.flows.pool import new_pool
+    from sensor.flows.state import new_state, part
     from sensor.segments import Columns
     from sensor.store.lake import Lake
 
     Decoder().decode(empty_batch())
-    out = new_out(2)
-    pool = new_pool(16, 64, np.zeros(2, np.uint64))
+    state = new_state(np.zeros(2, np.uint64), 2, 2)
+    out, pool = part(state, "out"), part(state, "pool")
     columns = Columns("warm-up")
     with tempfile.TemporaryDirectory() as folder:
         for name, magic in (("pcap", b"\xd4\xc3\xb2\xa1\2\0\4\0" + bytes(8) + b"\0\0\4\0\1\0\0\0"), ("ng", _SECTION)):

@@ -4,18 +4,16 @@ A question opens a row; the answer with its transaction id closes it. The same q
 open (a resolver library's retry) is the same row.
 """
 
-from typing import Any
-
-import numba
 import numpy as np
 from numba import types as t
 
 from sensor.constants import APP_DNS, PROTO_TCP
 from sensor.dtypes import PACKET_REC
-from sensor.flows.names import CACHE_REC, remember
-from sensor.flows.out import MOST_ROWS, N_DNS, OUT_REC, address_id
-from sensor.flows.pool import POOL_REC, intern
-from sensor.flows.rows import FLOW_REC, new_record
+from sensor.flows.names import remember
+from sensor.flows.out import address_id
+from sensor.flows.pool import intern
+from sensor.flows.rows import FLOW_REC
+from sensor.flows.state import N_DNS, STATE_REC
 from sensor.jit import packet_kernel as kernel
 from sensor.protocols.dns import (
     ANSWERS_BYTES,
@@ -32,33 +30,14 @@ from sensor.protocols.dns import (
 from sensor.protocols.reads import FRAMES
 from sensor.protocols.siphash import siphash13
 
-SCRATCH = np.dtype(
-    [
-        # work space of the parsers
-        ("spans", np.int32, (16,)),
-        ("qname", np.uint8, (1024,)),
-        ("answers", np.uint8, (1024,)),
-        ("addresses", np.uint64, (32, 2)),
-        ("info", np.int64, (16,)),
-        ("mask", np.int64),  # places of `pending` in use, less one
-        ("pending", np.int32, (2 * MOST_ROWS,)),  # DNS row + 1 by hash of its key; 0 none
-    ]
-)
-SCRATCH_REC = numba.from_dtype(SCRATCH)
 _PLACES = 8  # where an open row may be noted
 _TCP_LENGTH_BYTES = 2  # RFC 1035 section 4.2.2
 
 
-def new_scratch(n_rows: int) -> Any:
-    """Work space (a SCRATCH record) for one tracker with room for `n_rows` DNS rows."""
-    scratch = new_record(SCRATCH)
-    scratch.mask = (1 << (2 * n_rows - 1).bit_length()) - 1
-    return scratch
-
-
-@kernel(t.int64(OUT_REC, SCRATCH_REC, t.uint64))
-def open_row(out, scratch, key):
+@kernel(t.int64(STATE_REC, t.uint64))
+def open_row(s, key):
     """Index of the open DNS row with this key, or -1."""
+    out, scratch = s.out, s.scratch
     mask = scratch.mask
     start = np.int64(key & np.uint64(mask))
     for i in range(_PLACES):
@@ -68,9 +47,10 @@ def open_row(out, scratch, key):
     return np.int64(-1)
 
 
-@kernel(t.void(OUT_REC, SCRATCH_REC, t.int64))
-def _note_open(out, scratch, row):
+@kernel(t.void(STATE_REC, t.int64))
+def _note_open(s, row):
     """Let `open_row` find an open row, in a place that no other open row needs; without one, the first is let go."""
+    out, scratch = s.out, s.scratch
     mask = scratch.mask
     start = np.int64(out.dns[row]["key"] & np.uint64(mask))
     place = start
@@ -82,15 +62,16 @@ def _note_open(out, scratch, row):
     scratch.pending[place] = np.int32(row + 1)
 
 
-@kernel(t.void(OUT_REC, SCRATCH_REC))
-def reopen(out, scratch):
+@kernel(t.void(STATE_REC))
+def reopen(s):
     """Note the rows that stayed in the buffer, after `pending` was cleared."""
-    for row in range(out.n[N_DNS]):
-        _note_open(out, scratch, row)
+    for row in range(s.out.n[N_DNS]):
+        _note_open(s, row)
 
 
-@kernel(t.int64(FLOW_REC, PACKET_REC, OUT_REC, POOL_REC, t.uint64, SCRATCH_REC))
-def _new_row(f, p, out, pool, key, scratch):
+@kernel(t.int64(STATE_REC, FLOW_REC, PACKET_REC, t.uint64))
+def _new_row(s, f, p, key):
+    out, pool, scratch = s.out, s.pool, s.scratch
     row = out.n[N_DNS]
     out.n[N_DNS] += 1
     q = out.dns[row]
@@ -101,8 +82,8 @@ def _new_row(f, p, out, pool, key, scratch):
     q["key"] = key
     q["orig_bytes"] = 0
     q["resp_bytes"] = 0
-    q["orig_ip_id"] = address_id(out, pool, f["orig_hi"], f["orig_lo"])
-    q["resp_ip_id"] = address_id(out, pool, f["resp_hi"], f["resp_lo"])
+    q["orig_ip_id"] = address_id(s, f["orig_hi"], f["orig_lo"])
+    q["resp_ip_id"] = address_id(s, f["resp_hi"], f["resp_lo"])
     q["qname_id"] = intern(pool, scratch.qname, 0, scratch.info[QNAME_BYTES])
     q["answers_id"] = 0
     q["ttl"] = -1
@@ -116,27 +97,14 @@ def _new_row(f, p, out, pool, key, scratch):
     return row
 
 
-@kernel(
-    t.boolean(
-        FLOW_REC,
-        t.int64,
-        PACKET_REC,
-        FRAMES,
-        t.int64,
-        t.int64,
-        CACHE_REC,
-        POOL_REC,
-        OUT_REC,
-        t.uint64[::1],
-        SCRATCH_REC,
-    )
-)
-def take_dns(f, d, p, frames, pos, end, cache, pool, out, secret, scratch):
+@kernel(t.boolean(STATE_REC, FLOW_REC, t.int64, PACKET_REC, FRAMES, t.int64, t.int64))
+def take_dns(s, f, d, p, frames, pos, end):
     """Read one payload of side d as DNS; False, and nothing happens, when it is none."""
     if p["proto"] == PROTO_TCP:
         if end - pos < _TCP_LENGTH_BYTES:
             return False
         pos += _TCP_LENGTH_BYTES
+    out, scratch, secret = s.out, s.scratch, s.table.key
     info = scratch.info
     status = parse_message(frames, pos, end, scratch.qname, scratch.answers, scratch.addresses, info)
     if status != QUERY and status != RESPONSE:
@@ -144,31 +112,31 @@ def take_dns(f, d, p, frames, pos, end, cache, pool, out, secret, scratch):
     f["app"] = APP_DNS
     word = np.uint64(info[TXID]) << np.uint64(16) | np.uint64(info[QTYPE])
     key = siphash13(secret[0], secret[1], f["uid_hi"], f["uid_lo"], word, np.uint64(0), np.uint64(2))
-    row = open_row(out, scratch, key)
+    row = open_row(s, key)
     if status == QUERY:
         if d == 0:
             f["is_query"] = 1  # its queries are its events
             f["event_open"] = 0
         if d == 0 and row < 0:
-            row = _new_row(f, p, out, pool, key, scratch)
+            row = _new_row(s, f, p, key)
             out.dns[row]["has_query"] = 1
             out.dns[row]["is_open"] = 1
             out.dns[row]["orig_bytes"] = np.uint32(p["payload_len"])
-            _note_open(out, scratch, row)
+            _note_open(s, row)
         return True
     if row < 0:
-        row = _new_row(f, p, out, pool, key, scratch)
+        row = _new_row(s, f, p, key)
     q = out.dns[row]
     q["is_open"] = 0
     q["duration_ns"] = max(np.int64(0), p["ts_ns"] - q["ts"])
     q["resp_bytes"] = np.uint32(p["payload_len"])
     q["rcode"] = np.int16(info[RCODE])
-    q["answers_id"] = intern(pool, scratch.answers, 0, info[ANSWERS_BYTES])
+    q["answers_id"] = intern(s.pool, scratch.answers, 0, info[ANSWERS_BYTES])
     q["ttl"] = np.int32(min(max(info[MIN_TTL_S], np.int64(-1)), np.int64(0x7FFFFFFF)))
     if not q["qname_id"]:
         return True
     for i in range(info[N_ADDRESSES]):
         hi, lo = scratch.addresses[i, 0], scratch.addresses[i, 1]
-        remember(cache, secret, f["orig_hi"], f["orig_lo"], hi, lo, q["qname_id"], p["ts_ns"], info[MIN_TTL_S])
-        remember(cache, secret, np.uint64(0), np.uint64(0), hi, lo, q["qname_id"], p["ts_ns"], info[MIN_TTL_S])
+        remember(s.cache, secret, f["orig_hi"], f["orig_lo"], hi, lo, q["qname_id"], p["ts_ns"], info[MIN_TTL_S])
+        remember(s.cache, secret, np.uint64(0), np.uint64(0), hi, lo, q["qname_id"], p["ts_ns"], info[MIN_TTL_S])
     return True

@@ -3,20 +3,15 @@
 The driver drains a buffer before it can overflow; the kernels of this file only append.
 """
 
-from typing import Any
-
-import numba
 import numpy as np
 from numba import types as t
 
 from sensor.constants import PROTO_ICMP, PROTO_ICMP6, PROTO_TCP
 from sensor.flows import tcp
-from sensor.flows.pool import POOL_REC, intern
+from sensor.flows.facts import report_facts
+from sensor.flows.pool import intern
 from sensor.flows.rows import (
-    DNS_OUT,
     END_ACTIVE,
-    EVENT_OUT,
-    FLOW_OUT,
     FLOW_REC,
     KIND_ATTEMPT,
     KIND_CONNECTION,
@@ -30,35 +25,12 @@ from sensor.flows.rows import (
     STATE_SF,
     STATE_SH,
     STATE_SHR,
-    new_record,
 )
+from sensor.flows.state import N_DNS, N_EVENTS, N_FLOWS, STATE_REC
 from sensor.jit import packet_kernel as kernel
 from sensor.protocols.text import format_ip, put_decimal, put_ip
 
 BUCKETS = 16  # partitions of the lake by client
-
-MOST_ROWS = 1 << 18
-KNOWN = np.dtype([("hi", np.uint64), ("lo", np.uint64), ("name_id", np.uint32), ("pad", np.uint8, (4,))])
-OUT = np.dtype(
-    [
-        ("n", np.int64, (3,)),  # rows used of each buffer
-        ("room", np.int64, (3,)),  # rows there are of each
-        ("text", np.uint8, (64,)),  # scratch for one address text
-        ("addresses", KNOWN, (1 << 13,)),  # the address texts met last, so that most need not be written again
-        ("flows", FLOW_OUT, (MOST_ROWS,)),
-        ("events", EVENT_OUT, (2 * MOST_ROWS,)),
-        ("dns", DNS_OUT, (MOST_ROWS,)),
-    ]
-)
-OUT_REC = numba.from_dtype(OUT)
-N_FLOWS, N_EVENTS, N_DNS = 0, 1, 2
-
-
-def new_out(n_rows: int) -> Any:
-    """Empty buffers (an OUT record) for `n_rows` flows, twice as many events, and half as many DNS rows."""
-    out = new_record(OUT)
-    out.room[:] = (n_rows, 2 * n_rows, max(16, n_rows // 2))
-    return out
 
 
 @kernel(t.uint64(t.uint64))
@@ -77,9 +49,10 @@ def bucket_of(hi, lo):
     return np.uint8(mix(lo ^ mix(hi)) & np.uint64(BUCKETS - 1))
 
 
-@kernel(t.uint32(OUT_REC, POOL_REC, t.uint64, t.uint64))
-def address_id(out, pool, hi, lo):
+@kernel(t.uint32(STATE_REC, t.uint64, t.uint64))
+def address_id(s, hi, lo):
     """Number of an address's canonical text in the pool."""
+    out, pool = s.out, s.pool
     known = out.addresses[np.int64(mix(lo ^ hi) & np.uint64(out.addresses.shape[0] - 1))]
     if not (known["lo"] == lo and known["hi"] == hi and known["name_id"]):
         known["hi"] = hi
@@ -88,10 +61,10 @@ def address_id(out, pool, hi, lo):
     return known["name_id"]
 
 
-@kernel(t.uint32(OUT_REC, POOL_REC, t.uint64, t.uint64, t.int64))
-def endpoint_id(out, pool, hi, lo, port):
+@kernel(t.uint32(STATE_REC, t.uint64, t.uint64, t.int64))
+def endpoint_id(s, hi, lo, port):
     """Number of "address:port" (IPv6 in brackets) in the pool."""
-    text = out.text
+    text = s.out.text
     is_ipv4 = hi == 0 and (lo >> np.uint64(32)) == np.uint64(0xFFFF)
     text[0] = 91  # "["
     n = put_ip(text, 0 if is_ipv4 else 1, hi, lo)
@@ -100,7 +73,7 @@ def endpoint_id(out, pool, hi, lo, port):
         n += 1
     text[n] = 58  # ":"
     n = put_decimal(text, n + 1, np.int64(port))
-    return intern(pool, text, 0, n)
+    return intern(s.pool, text, 0, n)
 
 
 @kernel(t.int64(FLOW_REC))
@@ -114,8 +87,8 @@ def _state_of(f):
     return STATE_SHR if f["state"][1] else STATE_OTH
 
 
-@kernel(t.void(FLOW_REC, OUT_REC, POOL_REC))
-def close_event(f, out, pool):
+@kernel(t.void(STATE_REC, FLOW_REC))
+def close_event(s, f):
     """Write the flow's open event, if there is one."""
     if not f["event_open"]:
         return
@@ -124,6 +97,7 @@ def close_event(f, out, pool):
         state = _state_of(f)
         if state == STATE_S0 or state == STATE_REJ or state == STATE_RSTOS0 or state == STATE_SH:
             kind = np.int64(KIND_ATTEMPT)
+    out = s.out
     e = out.events[out.n[N_EVENTS]]
     out.n[N_EVENTS] += 1
     e["ts"] = f["event_ts"]
@@ -132,8 +106,8 @@ def close_event(f, out, pool):
     e["duration_ns"] = max(np.int64(0), f["event_last_ts"] - f["event_ts"])
     e["orig_bytes"] = f["event_bytes"][0]
     e["resp_bytes"] = f["event_bytes"][1]
-    e["orig_ip_id"] = address_id(out, pool, f["orig_hi"], f["orig_lo"])
-    e["resp_ip_id"] = address_id(out, pool, f["resp_hi"], f["resp_lo"])
+    e["orig_ip_id"] = address_id(s, f["orig_hi"], f["orig_lo"])
+    e["resp_ip_id"] = address_id(s, f["resp_hi"], f["resp_lo"])
     if f["event_dest_id"]:
         e["dest_id"] = f["event_dest_id"]
         e["name_source"] = f["event_source"]
@@ -147,6 +121,9 @@ def close_event(f, out, pool):
     e["method_id"] = f["event_method_id"]
     e["uri_id"] = f["event_uri_id"]
     e["agent_id"] = f["event_agent_id"]
+    e["ja4_id"] = s.facts.rows[f["facts"]]["ja4_id"] if f["facts"] else np.uint32(0)
+    e["content_id"] = f["event_content_id"]
+    e["status"] = f["event_status"]
     e["resp_port"] = np.uint16(f["key_port"] & np.uint32(0xFFFF))
     e["proto"] = f["proto"]
     e["kind"] = np.uint8(kind)
@@ -167,19 +144,22 @@ def open_event(f, ts, kind):
     f["event_uri_id"] = 0
     f["event_agent_id"] = 0
     f["event_method_id"] = 0
+    f["event_content_id"] = 0
+    f["event_status"] = 0
     f["event_kind"] = np.uint8(kind)
     f["event_answered"] = 0
     f["event_source"] = 0
 
 
-@kernel(t.void(FLOW_REC, OUT_REC, POOL_REC, t.int64, t.boolean))
-def report_flow(f, out, pool, reason, with_event):
+@kernel(t.void(STATE_REC, FLOW_REC, t.int64, t.boolean))
+def report_flow(s, f, reason, with_event):
     """Write the part of a flow that was not reported yet, and before it the open event when that ends too."""
     if with_event:
-        close_event(f, out, pool)
+        close_event(s, f)
     is_tcp = f["proto"] == PROTO_TCP
     orig_bytes = tcp.size(f, 0) if is_tcp else f["payload_bytes"][0]
     resp_bytes = tcp.size(f, 1) if is_tcp else f["payload_bytes"][1]
+    out = s.out
     r = out.flows[out.n[N_FLOWS]]
     out.n[N_FLOWS] += 1
     r["uid_hi"] = f["uid_hi"]
@@ -196,12 +176,15 @@ def report_flow(f, out, pool, reason, with_event):
     r["resp_bytes"] = max(np.int64(0), resp_bytes - f["reported_bytes"][1])
     r["orig_ip_bytes"] = f["ip_bytes"][0] - f["reported_ip_bytes"][0]
     r["resp_ip_bytes"] = f["ip_bytes"][1] - f["reported_ip_bytes"][1]
-    r["orig_ip_id"] = address_id(out, pool, f["orig_hi"], f["orig_lo"])
-    r["resp_ip_id"] = address_id(out, pool, f["resp_hi"], f["resp_lo"])
+    r["orig_ip_id"] = address_id(s, f["orig_hi"], f["orig_lo"])
+    r["resp_ip_id"] = address_id(s, f["resp_hi"], f["resp_lo"])
     r["name_id"] = f["name_id"]
     r["agent_id"] = f["agent_id"]
     r["proxy_id"] = f["proxy_id"]
-    r["history_id"] = intern(pool, f["history"], 0, np.int64(f["history_len"]))
+    r["history_id"] = intern(s.pool, f["history"], 0, np.int64(f["history_len"]))
+    r["facts"] = report_facts(s, f)
+    r["notes"] = f["notes"]
+    r["resolved"] = f["resolved"]
     r["orig_port"] = np.uint16(f["key_port"] >> np.uint32(16))
     r["resp_port"] = np.uint16(f["key_port"] & np.uint32(0xFFFF))
     r["vlan_id"] = f["vlan_id"]
@@ -222,12 +205,13 @@ def report_flow(f, out, pool, reason, with_event):
         f["report_ts"] = f["last_ts"]
 
 
-@kernel(t.void(OUT_REC))
-def add_queries(out):
+@kernel(t.void(STATE_REC))
+def add_queries(s):
     """Write an event for each DNS question in the buffer: the name asked for is the destination.
 
     There is room: `track` keeps one event free for every DNS row.
     """
+    out = s.out
     for i in range(out.n[N_DNS]):
         q = out.dns[i]
         if not q["has_query"]:
@@ -247,6 +231,9 @@ def add_queries(out):
         e["method_id"] = 0
         e["uri_id"] = 0
         e["agent_id"] = 0
+        e["ja4_id"] = 0
+        e["content_id"] = 0
+        e["status"] = 0
         e["resp_port"] = q["resp_port"]
         e["proto"] = q["proto"]
         e["name_source"] = SOURCE_DNS

@@ -12,7 +12,6 @@ import numpy as np
 from numba import types as t
 from numpy.typing import NDArray
 
-from sensor.flows.rows import new_record
 from sensor.jit import packet_kernel as kernel
 from sensor.protocols.reads import FRAMES
 from sensor.protocols.siphash import siphash13_text
@@ -34,12 +33,10 @@ POOL = np.dtype(
 POOL_REC = numba.from_dtype(POOL)
 
 
-def new_pool(n_texts: int, n_bytes: int, key: NDArray[np.uint64]) -> Any:
-    """An empty pool (a POOL record) for up to `n_texts` texts of `n_bytes` bytes together."""
-    pool = new_record(POOL)
+def begin_pool(pool: Any, n_texts: int, n_bytes: int, key: NDArray[np.uint64]) -> None:
+    """Make a zeroed POOL record an empty pool for up to `n_texts` texts of `n_bytes` bytes together."""
     pool.key[:] = key
     pool.meta[:] = (1, 0, 0, n_texts, n_bytes, (1 << (2 * n_texts - 1).bit_length()) - 1)  # 1: the empty text
-    return pool
 
 
 @kernel(t.boolean(POOL_REC))

@@ -44,6 +44,8 @@ FLOW = np.dtype(
         ("event_uri_id", np.uint32),
         ("event_agent_id", np.uint32),
         ("event_method_id", np.uint32),
+        ("event_content_id", np.uint32),  # media type of the answer
+        ("facts", np.uint32),  # row of sensor/flows/facts.py, 0 none
         ("name_id", np.uint32),  # best name of the responder
         ("agent_id", np.uint32),  # first User-Agent
         ("proxy_id", np.uint32),  # "address:port" of the proxy this flow speaks to
@@ -58,7 +60,10 @@ FLOW = np.dtype(
         ("fins", np.uint8, (2,)),  # FINs seen, saturating
         ("closed", np.uint8, (2,)),  # 1: this side's close was taken note of
         ("dup_next", np.uint8, (2,)),  # next place in the ring of signatures
-        ("looked", np.uint8),  # originator payloads already searched for a name
+        ("looked", np.uint8, (2,)),  # payloads of each side already searched for names
+        ("reads", np.uint8),  # READS_*: what the originator's next payload is read as
+        ("is_asked", np.uint8),  # 1: a request waits for its answer's head
+        ("resolved", np.uint8),  # 1: the address was an answer to the client, or to anyone, before
         ("tunnel", np.uint8),  # constants.TUNNEL_* of the first packet
         ("is_carrier", np.uint8),  # a UDP tunnel's outer flow: its inner packets have flows of their own
         ("is_query", np.uint8),  # DNS: its events are its queries
@@ -66,6 +71,9 @@ FLOW = np.dtype(
         ("had_payload", np.uint8),  # 1: last_payload_ts holds
         ("bucket", np.uint8),  # partition of the originator in the lake
         ("pad", np.uint8, (3,)),
+        ("stream", np.uint16, (2,)),  # slot + 1 of a buffer of sensor/flows/streams.py, 0 none
+        ("event_status", np.uint16),  # HTTP status of the answer, 0 none yet
+        ("notes", np.uint16),  # NOTE_* bits
         ("rexmits", np.uint16, (2,)),
         ("gaps", np.uint16, (2,)),
         ("zero_windows", np.uint16, (2,)),
@@ -74,6 +82,8 @@ FLOW = np.dtype(
         ("history", np.uint8, (24,)),  # Zeek's letters, ASCII
         ("history_seq", np.uint32, (6,)),  # last S, F, R sequence numbers of each side: repeats are not written
         # --- rare ---
+        ("pad2", np.uint8, (4,)),
+        ("body_left", np.int64),  # bytes of a request's body that are still to come
         ("reported_ip_bytes", np.int64, (2,)),
         ("reported_bytes", np.int64, (2,)),
         ("reported_pkts", np.uint32, (2,)),
@@ -83,6 +93,25 @@ FLOW = np.dtype(
 )
 """One live flow."""
 FLOW_REC = numba.from_dtype(FLOW)
+
+FACT = np.dtype(
+    [
+        ("sni_id", np.uint32),  # server name in the TLS or QUIC hello itself
+        ("alpn_id", np.uint32),  # first protocol the client offers
+        ("ja3_id", np.uint32),
+        ("ja4_id", np.uint32),
+        ("ja3s_id", np.uint32),
+        ("hassh_id", np.uint32),
+        ("subject_id", np.uint32),  # common name of the server's certificate
+        ("issuer_id", np.uint32),
+        ("cert_id", np.uint32),  # its SHA-256, hexadecimal
+        ("forwarded_id", np.uint32),  # for whom a proxy forwards
+        ("via_id", np.uint32),
+        ("tls_version", np.uint16),  # as on the wire; the server's choice once that was seen
+        ("pad", np.uint8, (2,)),
+    ]
+)
+"""What is known of a flow that most flows have not."""
 
 FLOW_OUT = np.dtype(
     [
@@ -106,6 +135,8 @@ FLOW_OUT = np.dtype(
         ("agent_id", np.uint32),
         ("proxy_id", np.uint32),
         ("history_id", np.uint32),
+        ("facts", np.uint32),  # row of the buffer's facts, 0 none
+        ("notes", np.uint16),
         ("orig_port", np.uint16),
         ("resp_port", np.uint16),
         ("vlan_id", np.uint16),
@@ -115,8 +146,9 @@ FLOW_OUT = np.dtype(
         ("conn_state", np.uint8),
         ("end_reason", np.uint8),
         ("tunnel", np.uint8),
+        ("resolved", np.uint8),
         ("bucket", np.uint8),
-        ("pad", np.uint8, (3,)),
+        ("pad", np.uint8, (4,)),
     ]
 )
 """A finished (or interim) flow record on its way to the lake."""
@@ -136,13 +168,16 @@ EVENT_OUT = np.dtype(
         ("method_id", np.uint32),
         ("uri_id", np.uint32),
         ("agent_id", np.uint32),
+        ("ja4_id", np.uint32),
+        ("content_id", np.uint32),
         ("resp_port", np.uint16),
+        ("status", np.uint16),
         ("proto", np.uint8),
         ("name_source", np.uint8),
         ("kind", np.uint8),
         ("answered", np.uint8),
         ("bucket", np.uint8),
-        ("pad", np.uint8, (5,)),
+        ("pad", np.uint8, (3,)),
     ]
 )
 """A finished event on its way to the lake."""
@@ -168,10 +203,19 @@ DNS_OUT = np.dtype(
         ("bucket", np.uint8),
         ("has_query", np.uint8),
         ("is_open", np.uint8),  # 1: an answer may still come
-        ("pad", np.uint8, (2,)),
+        ("app", np.uint8),  # dns, mdns, llmnr
+        ("pad", np.uint8, (1,)),
     ]
 )
 """A DNS question with its answer, on its way to the lake."""
+
+NOTE_ECH, NOTE_SNI_DIFFERS, NOTE_LOST = 1, 2, 4
+NOTE_NAMES = ("ech", "sni-differs", "names-lost")
+"""Encrypted Client Hello, so that the name is the public one; the name inside a proxy's tunnel is not the one asked for;
+a message that names would have been in was given up for want of room."""
+
+READS_START, READS_HTTP, READS_HTTP_CUT, READS_NOTHING = range(4)
+"""What the originator's next bytes are read as: anything, a request, the rest of a request's head; or not at all."""
 
 KIND_CONNECTION, KIND_EXCHANGE, KIND_REQUEST, KIND_QUERY, KIND_ATTEMPT = range(5)
 KIND_NAMES = ("connection", "exchange", "request", "query", "attempt")

@@ -11,11 +11,11 @@ import numpy as np
 from numba import types as t
 from numpy.typing import NDArray
 
-from sensor.flows.rows import FLOW, new_record
+from sensor.flows.rows import FLOW
 from sensor.jit import packet_kernel as kernel
 from sensor.protocols.siphash import siphash13
 
-MOST_FLOWS = 1 << 22
+MOST_FLOWS = 1 << 21
 """What a table can be made for; memory that no flow uses is never touched."""
 
 TABLE = np.dtype(
@@ -38,14 +38,12 @@ META_FREE, META_TOP, META_SHIFT, META_ROWS = range(4)
 NEVER = np.iinfo(np.int64).max
 
 
-def new_table(n_flows: int, key: NDArray[np.uint64]) -> Any:
-    """An empty table (a TABLE record) for up to `n_flows` live flows, at most MOST_FLOWS."""
-    table = new_record(TABLE)
+def begin_table(table: Any, n_flows: int, key: NDArray[np.uint64]) -> None:
+    """Make a zeroed TABLE record an empty table for up to `n_flows` live flows, at most MOST_FLOWS."""
     table.key[:] = key
     table.deadline[:n_flows] = NEVER
     table.free[:n_flows] = np.arange(n_flows - 1, -1, -1)
     table.meta[:] = (n_flows, 0, 64 - (2 * n_flows - 1).bit_length(), n_flows)
-    return table
 
 
 @kernel(t.uint64(t.uint64[::1], t.uint64, t.uint64, t.uint64, t.uint64, t.uint32, t.int64))

@@ -5,26 +5,18 @@ were cut into batches. Expiry follows packet time: a flow whose deadline has pas
 comes, or when the sweep (every SWEEP_NS of packet time) meets it, whichever is first, with the same row either way.
 """
 
-import numba
 import numpy as np
 from numba import types as t
 
-from sensor.constants import (
-    FRAGMENT_LATER,
-    PROTO_TCP,
-    PROTO_UDP,
-    STATUS_OK,
-    TCP_ACK,
-    TCP_SYN,
-)
+from sensor.constants import FRAGMENT_LATER, PROTO_TCP, PROTO_UDP, STATUS_OK, TCP_ACK, TCP_SYN
 from sensor.dtypes import PACKET_REC
 from sensor.flows import names, table, tcp
 from sensor.flows.duplicates import is_duplicate
+from sensor.flows.facts import free_facts
 from sensor.flows.keys import is_flipped, key_port, side
-from sensor.flows.lookups import SCRATCH_REC, take_dns
-from sensor.flows.names import CACHE_REC
-from sensor.flows.out import N_DNS, N_EVENTS, N_FLOWS, OUT_REC, bucket_of, close_event, mix, open_event, report_flow
-from sensor.flows.pool import POOL_REC, nearly_full
+from sensor.flows.out import bucket_of, close_event, mix, open_event, report_flow
+from sensor.flows.payload import take_payload
+from sensor.flows.pool import nearly_full
 from sensor.flows.prefetch import prefetch
 from sensor.flows.rows import (
     END_ACTIVE,
@@ -36,31 +28,15 @@ from sensor.flows.rows import (
     KIND_EXCHANGE,
     SOURCE_DNS,
 )
-from sensor.flows.table import TABLE_REC
+from sensor.flows.state import N_DNS, N_EVENTS, N_FLOWS, STATE_REC
+from sensor.flows.streams import close_streams
 from sensor.jit import packet_kernel as kernel
 from sensor.protocols.reads import FRAMES
 from sensor.protocols.siphash import siphash13
 
 DONE, DRAIN, EVICT = 0, 1, 2  # why `track` returned
 
-CONFIG = np.dtype(
-    [
-        (name, np.int64)
-        for name in ("tcp_idle_ns", "handshake_idle_ns", "udp_idle_ns", "closed_ns", "active_ns", "gap_ns")
-    ]
-)
-"""Timeouts on packet time, ns; gap_ns is the silence that separates the exchanges of a connection."""
-
-CLOCK = np.dtype(
-    [
-        # sweep due at, time of the previous packet, row the sweep stands at (-1 none), sweep's own time
-        ("meta", np.int64, (4,)),
-        ("counts", np.int64, (6,)),
-    ]
-)
-CONFIG_REC, CLOCK_REC = numba.from_dtype(CONFIG), numba.from_dtype(CLOCK)
 _DUE, _BEFORE, _ROW, _NOW = range(4)
-COUNT_NAMES = ("packets", "duplicates", "not_flow", "evicted", "time_backwards", "flows")
 C_PACKETS, C_DUPLICATES, C_NOT_FLOW, C_EVICTED, C_BACKWARDS, C_FLOWS = range(6)
 
 RETRY_NS = 3_500_000_000  # the longest first retransmission timer in use (Windows before 10: 3 s)
@@ -68,13 +44,13 @@ ATTEMPT_NS = 5 * 10**9  # Zeek's tcp_attempt_delay
 NOT_YET, ONE_SIDED = -1, -2  # beside END_*: why a flow is reported
 SWEEP_NS = 5 * 10**9
 _AHEAD_SLOT, _AHEAD_ROW = 16, 8  # packets looked ahead, so that their memory is here when they are
-_ROOM = 4  # rows one packet may write to a buffer, at most
+_ROOM = 10  # rows one packet may write to a buffer, at most: see payload.MOST_MESSAGES
 
 
-@kernel(t.void(TABLE_REC, CACHE_REC, POOL_REC, OUT_REC, PACKET_REC, t.uint32, t.int64))
-def _begin(tab, cache, pool, out, p, port, row):
+@kernel(t.void(STATE_REC, PACKET_REC, t.uint32, t.int64))
+def _begin(s, p, port, row):
     """Fill a new row from a flow's first packet."""
-    f = tab.flows[row]
+    f = s.table.flows[row]
     if is_flipped(p):
         f["orig_hi"], f["orig_lo"] = p["dst_hi"], p["dst_lo"]
         f["resp_hi"], f["resp_lo"] = p["src_hi"], p["src_lo"]
@@ -102,10 +78,11 @@ def _begin(tab, cache, pool, out, p, port, row):
         open_event(f, p["ts_ns"], KIND_CONNECTION)
     if (f["key_port"] & np.uint32(0xFFFF)) == 53:
         return
-    name = names.recall(cache, tab.key, f["orig_hi"], f["orig_lo"], f["resp_hi"], f["resp_lo"], p["ts_ns"])
+    name = names.recall(s.cache, s.table.key, f["orig_hi"], f["orig_lo"], f["resp_hi"], f["resp_lo"], p["ts_ns"])
     if name:
         f["name_id"] = name
         f["name_source"] = SOURCE_DNS
+        f["resolved"] = 1
 
 
 @kernel(t.void(FLOW_REC, t.int64))
@@ -143,11 +120,11 @@ def _is_retry(f, ts):
     )
 
 
-@kernel(t.void(FLOW_REC, t.int64, t.int64, OUT_REC, POOL_REC))
-def _begin_exchange(f, ts, gap_ns, out, pool):
+@kernel(t.void(STATE_REC, FLOW_REC, t.int64))
+def _begin_exchange(s, f, ts):
     """The originator speaks again after a silence: another event."""
-    if f["had_payload"] and ts - f["last_payload_ts"] >= gap_ns and not f["is_query"] and not f["is_carrier"]:
-        close_event(f, out, pool)
+    if f["had_payload"] and ts - f["last_payload_ts"] >= s.config.gap_ns and not f["is_query"] and not f["is_carrier"]:
+        close_event(s, f)
         open_event(f, ts, KIND_EXCHANGE)
 
 
@@ -169,13 +146,11 @@ def _after(ts, wait_ns):
     return ts + wait_ns if ts < table.NEVER - wait_ns else np.int64(table.NEVER - 1)
 
 
-@kernel(
-    t.void(
-        TABLE_REC, FLOW_REC, t.int64, PACKET_REC, t.int64, FRAMES, CACHE_REC, POOL_REC, OUT_REC, CONFIG_REC, SCRATCH_REC
-    )
-)
-def _take(tab, f, row, p, d, frames, cache, pool, out, config, scratch):
-    """Account one packet of side d to its flow."""
+@kernel(t.void(STATE_REC, t.int64, PACKET_REC, t.int64, FRAMES))
+def _take(s, row, p, d, frames):
+    """Account one packet of side d to the flow in `row`."""
+    tab, config = s.table, s.config
+    f = tab.flows[row]
     ts = p["ts_ns"]
     f["pkts"][d] += np.uint32(1)
     f["ip_bytes"][d] += np.int64(p["ip_len"])
@@ -208,61 +183,69 @@ def _take(tab, f, row, p, d, frames, cache, pool, out, config, scratch):
         if fresh == 0 and d == 1:
             f["event_answered"] = 1
     if fresh > 0 and d == 0:
-        _begin_exchange(f, ts, config.gap_ns, out, pool)
+        _begin_exchange(s, f, ts)
     if end > pos and p["fragment"] != FRAGMENT_LATER:
-        port = np.int64(f["key_port"] & np.uint32(0xFFFF))
-        is_dns = False
-        if port == 53 and (p["proto"] == PROTO_UDP or (p["proto"] == PROTO_TCP and fresh > 0)):
-            is_dns = take_dns(f, d, p, frames, pos, end, cache, pool, out, tab.key, scratch)
-        if not is_dns and fresh > 0 and (d == 0 or f["app"] == 0) and not f["is_carrier"] and not f["is_query"]:
-            names.look(f, out, pool, frames, pos, end, d, ts, scratch.spans)
+        take_payload(s, f, row, p, d, frames, pos, end, fresh)
     if fresh > 0:
         _add_payload(f, d, ts, fresh)
 
 
-@kernel(t.void(TABLE_REC, t.int64, POOL_REC, OUT_REC, t.int64))
-def _finish(tab, row, pool, out, reason):
-    report_flow(tab.flows[row], out, pool, reason, True)
-    table.remove(tab, row)
+@kernel(t.void(STATE_REC, t.int64))
+def _free(s, row):
+    """Give back a reported flow's row and all that it holds."""
+    f = s.table.flows[row]
+    close_streams(s, f, row)
+    free_facts(s, f)
+    table.remove(s.table, row)
 
 
-@kernel(t.boolean(OUT_REC, POOL_REC))
-def _has_room(out, pool):
+@kernel(t.void(STATE_REC, t.int64, t.int64))
+def _finish(s, row, reason):
+    report_flow(s, s.table.flows[row], reason, True)
+    _free(s, row)
+
+
+@kernel(t.boolean(STATE_REC))
+def _has_room(s):
+    out = s.out
     return (
         out.n[N_FLOWS] + _ROOM <= out.room[N_FLOWS]
         and out.n[N_EVENTS] + out.n[N_DNS] + _ROOM <= out.room[N_EVENTS]
         and out.n[N_DNS] + _ROOM <= out.room[N_DNS]
-        and not nearly_full(pool)
+        and not nearly_full(s.pool)
     )
 
 
-@kernel(t.void(TABLE_REC, t.int64, t.int64))
-def _ask_for_next(tab, row, now):
+@kernel(t.void(STATE_REC, t.int64, t.int64))
+def _ask_for_next(s, row, now):
     """Ask for the memory of the flow a few rows on, if it is over too."""
+    tab = s.table
     ahead = row + _AHEAD_ROW
     if ahead < tab.meta[table.META_TOP] and tab.deadline[ahead] < now:
         prefetch(tab.flows, ahead)
 
 
-@kernel(t.boolean(TABLE_REC, POOL_REC, OUT_REC, CLOCK_REC))
-def _sweep(tab, pool, out, clock):
+@kernel(t.boolean(STATE_REC))
+def _sweep(s):
     """Report the flows whose deadline has passed; False when a buffer filled up before the end."""
+    tab, clock = s.table, s.clock
     row = clock.meta[_ROW]
     while row < tab.meta[table.META_TOP]:
-        _ask_for_next(tab, row, clock.meta[_NOW])
+        _ask_for_next(s, row, clock.meta[_NOW])
         if tab.deadline[row] < clock.meta[_NOW]:
-            if not _has_room(out, pool):
+            if not _has_room(s):
                 clock.meta[_ROW] = row
                 return False
-            _finish(tab, row, pool, out, END_IDLE)
+            _finish(s, row, END_IDLE)
         row += 1
     clock.meta[_ROW] = -1
     return True
 
 
-@kernel(t.void(t.int64, CLOCK_REC))
-def _begin_sweep_when_due(ts, clock):
+@kernel(t.void(STATE_REC, t.int64))
+def _begin_sweep_when_due(s, ts):
     """A sweep is due by the older of the last two packets' times, so that one wrong clock reading expires nothing."""
+    clock = s.clock
     now = min(ts, clock.meta[_BEFORE])
     if now >= clock.meta[_DUE] or now < clock.meta[_DUE] - 4 * SWEEP_NS:
         clock.meta[_DUE] = now + SWEEP_NS
@@ -270,41 +253,28 @@ def _begin_sweep_when_due(ts, clock):
         clock.meta[_NOW] = now
 
 
-@kernel(t.int64(TABLE_REC, t.int64, PACKET_REC, t.int64, t.int64, CONFIG_REC))
-def _why_report(tab, row, p, d, ts, config):
+@kernel(t.int64(STATE_REC, t.int64, PACKET_REC, t.int64, t.int64))
+def _why_report(s, row, p, d, ts):
     """Why the flow must be reported before packet p of side d is taken, or NOT_YET."""
-    f = tab.flows[row]
-    if ts > tab.deadline[row]:
+    f = s.table.flows[row]
+    if ts > s.table.deadline[row]:
         return END_IDLE
     if p["proto"] == PROTO_TCP and p["fragment"] != FRAGMENT_LATER:
         if tcp.is_one_sided(f) and ts - f["first_ts"] > ATTEMPT_NS:
             return ONE_SIDED
         if p["tcp_flags"] & TCP_SYN and tcp.is_reuse(f, d, np.int64(p["tcp_flags"]), p["seq"]):
             return END_END
-    return END_ACTIVE if ts - f["report_ts"] >= config.active_ns else NOT_YET
+    return END_ACTIVE if ts - f["report_ts"] >= s.config.active_ns else NOT_YET
 
 
-@kernel(
-    t.UniTuple(t.int64, 2)(
-        PACKET_REC[::1],
-        t.int64,
-        FRAMES,
-        t.uint64[::1],
-        TABLE_REC,
-        CACHE_REC,
-        POOL_REC,
-        OUT_REC,
-        CLOCK_REC,
-        CONFIG_REC,
-        SCRATCH_REC,
-    )
-)
-def track(packets, first, frames, codes, tab, cache, pool, out, clock, config, scratch):
+@kernel(t.UniTuple(t.int64, 2)(PACKET_REC[::1], t.int64, FRAMES, t.uint64[::1], STATE_REC))
+def track(packets, first, frames, codes, s):
     """Take packets[first:]; return (index of the next packet, DONE, DRAIN or EVICT).
 
     packets : PACKET[n]; frames : uint8[], the batch they came from; codes : uint64[n], see keys.hash_packets
-    The other arguments are the tracker's state, changed in place.
+    s : the tracker's state, changed in place
     """
+    tab, clock = s.table, s.clock
     n = packets.shape[0]
     for i in range(first, n):
         if i + _AHEAD_SLOT < n:
@@ -316,11 +286,11 @@ def track(packets, first, frames, codes, tab, cache, pool, out, clock, config, s
         if p["status"] != STATUS_OK:
             clock.counts[C_NOT_FLOW] += 1
             continue
-        if not _has_room(out, pool):
+        if not _has_room(s):
             return i, DRAIN
         ts = p["ts_ns"]
-        _begin_sweep_when_due(ts, clock)
-        if clock.meta[_ROW] >= 0 and not _sweep(tab, pool, out, clock):
+        _begin_sweep_when_due(s, ts)
+        if clock.meta[_ROW] >= 0 and not _sweep(s):
             return i, DRAIN
         if ts < clock.meta[_BEFORE]:
             clock.counts[C_BACKWARDS] += 1
@@ -333,7 +303,7 @@ def track(packets, first, frames, codes, tab, cache, pool, out, clock, config, s
         if row >= 0:
             f = tab.flows[row]
             d = side(f, p, port)
-            why = _why_report(tab, row, p, d, ts, config)
+            why = _why_report(s, row, p, d, ts)
             if why != END_IDLE and is_duplicate(f, d, p, frames):
                 clock.counts[C_DUPLICATES] += 1
                 continue
@@ -341,9 +311,9 @@ def track(packets, first, frames, codes, tab, cache, pool, out, clock, config, s
                 attempt_ts = f["event_ts"]
                 is_retry = why == END_END and _is_retry(f, ts)
                 ends = why == END_IDLE or why == END_END
-                report_flow(f, out, pool, END_IDLE if why == ONE_SIDED else why, ends and not is_retry)
+                report_flow(s, f, END_IDLE if why == ONE_SIDED else why, ends and not is_retry)
                 if ends:
-                    table.remove(tab, row)
+                    _free(s, row)
                     row = -1
                 elif why == ONE_SIDED:
                     _restart(f, ts)
@@ -351,7 +321,7 @@ def track(packets, first, frames, codes, tab, cache, pool, out, clock, config, s
             row = table.insert(tab, code)
             if row < 0:
                 return i, EVICT
-            _begin(tab, cache, pool, out, p, port, row)
+            _begin(s, p, port, row)
             f = tab.flows[row]
             if is_retry:
                 f["event_ts"] = attempt_ts
@@ -359,34 +329,36 @@ def track(packets, first, frames, codes, tab, cache, pool, out, clock, config, s
             is_duplicate(f, d, p, frames)
             clock.counts[C_FLOWS] += 1
         clock.counts[C_PACKETS] += 1
-        _take(tab, tab.flows[row], row, p, d, frames, cache, pool, out, config, scratch)
+        _take(s, row, p, d, frames)
     return n, DONE
 
 
-@kernel(t.int64(TABLE_REC, POOL_REC, OUT_REC, CLOCK_REC, t.int64, t.int64))
-def evict(tab, pool, out, clock, threshold, n_max):
+@kernel(t.int64(STATE_REC, t.int64, t.int64))
+def evict(s, threshold, n_max):
     """Report and free up to n_max flows with last_ts at or before `threshold`, ns; return how many."""
     n = 0
+    tab = s.table
     for row in range(tab.meta[table.META_TOP]):
         if n == n_max:
             break
         if tab.deadline[row] != table.NEVER and tab.flows[row]["last_ts"] <= threshold:
-            if not _has_room(out, pool):
+            if not _has_room(s):
                 break
-            _finish(tab, row, pool, out, END_EVICTED)
+            _finish(s, row, END_EVICTED)
             n += 1
-    clock.counts[C_EVICTED] += n
+    s.clock.counts[C_EVICTED] += n
     return n
 
 
-@kernel(t.boolean(TABLE_REC, POOL_REC, OUT_REC, CLOCK_REC, t.int64))
-def finish_all(tab, pool, out, clock, reason):
+@kernel(t.boolean(STATE_REC, t.int64))
+def finish_all(s, reason):
     """Report and free every live flow; False when a buffer filled up and the call must be repeated after a drain."""
+    tab = s.table
     for row in range(tab.meta[table.META_TOP]):
-        _ask_for_next(tab, row, np.int64(table.NEVER))
+        _ask_for_next(s, row, np.int64(table.NEVER))
         if tab.deadline[row] != table.NEVER:
-            if not _has_room(out, pool):
+            if not _has_room(s):
                 return False
-            _finish(tab, row, pool, out, reason)
-    clock.meta[_ROW] = -1
+            _finish(s, row, reason)
+    s.clock.meta[_ROW] = -1
     return True

@@ -15,22 +15,28 @@ from sensor.capture.batch import Batch, empty_batch
 from sensor.dtypes import PACKET
 from sensor.flows import track
 from sensor.flows.keys import hash_packets
-from sensor.flows.lookups import new_scratch, reopen
-from sensor.flows.names import CACHE
-from sensor.flows.out import MOST_ROWS, N_DNS, N_EVENTS, N_FLOWS, add_queries, new_out
-from sensor.flows.pool import MOST_BYTES, MOST_TEXTS, keep, nearly_full, new_pool
-from sensor.flows.rows import END_END, END_FORCED, SOURCE_NONE, new_record
-from sensor.flows.table import META_ROWS, META_TOP, NEVER, idle_threshold, new_table
+from sensor.flows.lookups import reopen
+from sensor.flows.out import add_queries
+from sensor.flows.pool import MOST_BYTES, MOST_TEXTS, POOL, begin_pool, keep, nearly_full
+from sensor.flows.rows import END_END, END_FORCED, FACT, SOURCE_NONE, new_record
+from sensor.flows.state import COUNT_NAMES, MOST_ROWS, N_DNS, N_EVENTS, N_FACTS, N_FLOWS, new_state, part
+from sensor.flows.table import META_ROWS, META_TOP, NEVER, idle_threshold
 
 _S = 10**9
 DNS_WAIT_NS = 10 * _S  # an answer later than this counts as none
 _EVICT_SHARE = 1 / 16
 _FLOW_IDS = (
     *("name_id", "proxy_id", "event_dest_id"),
-    *("agent_id", "event_method_id", "event_agent_id", "event_uri_id"),
+    *("agent_id", "event_method_id", "event_agent_id", "event_uri_id", "event_content_id"),
 )
-_COMPACTIONS = ((_FLOW_IDS, True), (_FLOW_IDS, False), (_FLOW_IDS[:3], False), ((), False))
-"""Which texts a compaction keeps, and whether what clients resolved as well; the next one when that is too much."""
+_FACT_IDS = tuple(name for name in FACT.names or () if name.endswith("_id"))
+_COMPACTIONS = (
+    (_FLOW_IDS, _FACT_IDS, True),
+    (_FLOW_IDS, _FACT_IDS, False),
+    (_FLOW_IDS[:3], (), False),
+    ((), (), False),
+)
+"""Which texts of flows and facts a compaction keeps, and whether what clients resolved; the next when that is too much."""
 
 Sink = Callable[[Any, Any], None]
 """Takes the buffers (an out.OUT record) and the text pool (a pool.POOL record)."""
@@ -52,13 +58,6 @@ class Timeouts:
     active_s: float = 3600.0
     gap_s: float = 1.0
 
-    def config(self) -> Any:
-        """The same in nanoseconds (a track.CONFIG record), for the kernels."""
-        config = new_record(track.CONFIG)
-        for name, value in asdict(self).items():
-            config[f"{name}_ns".replace("_s_ns", "_ns")] = int(value * _S)
-        return config
-
 
 class FlowTracker:
     """Flows of one capture.
@@ -78,21 +77,19 @@ class FlowTracker:
     ) -> None:
         self._sink = sink
         self._key = np.array([secrets.randbits(64), secrets.randbits(64)], np.uint64)
-        self._table = new_table(max_flows, self._key)
-        self._pool = new_pool(MOST_TEXTS, MOST_BYTES, self._key)
-        self._cache = new_record(CACHE)
-        self._out = new_out(buffer_rows)
-        self._scratch = new_scratch(buffer_rows)
-        self._clock = new_record(track.CLOCK)
-        self._clock.meta[:] = (0, 0, -1, 0)
-        self._config = (timeouts or Timeouts()).config()
+        self._state = new_state(self._key, max_flows, buffer_rows)
+        self._table, self._pool, self._out = (part(self._state, name) for name in ("table", "pool", "out"))
+        self._facts, self._clock = part(self._state, "facts"), part(self._state, "clock")
+        config = part(self._state, "config")
+        for name, seconds in asdict(timeouts or Timeouts()).items():
+            config[name.removesuffix("_s") + "_ns"] = int(seconds * _S)
         self._codes = np.zeros(0, np.uint64)
         self._texts_lost = 0
 
     @property
     def counts(self) -> dict[str, int]:
         """What was counted so far: packets taken, duplicates left out, evictions, ..."""
-        counts = {name: int(n) for name, n in zip(track.COUNT_NAMES, self._clock.counts, strict=True)}
+        counts = {name: int(n) for name, n in zip(COUNT_NAMES, self._clock.counts, strict=True)}
         counts["texts_lost"] = self._texts_lost + int(self._pool.meta[2])
         return counts
 
@@ -104,19 +101,7 @@ class FlowTracker:
         hash_packets(self._table, packets, codes)
         first, why = 0, track.DRAIN
         while why != track.DONE:
-            first, why = track.track(
-                packets,
-                first,
-                batch.frames,
-                codes,
-                self._table,
-                self._cache,
-                self._pool,
-                self._out,
-                self._clock,
-                self._config,
-                self._scratch,
-            )
+            first, why = track.track(packets, first, batch.frames, codes, self._state[0])
             if why == track.DRAIN:
                 self.drain()
             elif why == track.EVICT:
@@ -125,13 +110,13 @@ class FlowTracker:
     def compile_kernels(self) -> None:
         """Call every kernel of an empty tracker once, the short ones first."""
         self.finish()
-        track.evict(self._table, self._pool, self._out, self._clock, np.int64(0), np.int64(1))
+        track.evict(self._state[0], 0, 1)
         self.add(empty_batch(), np.zeros(0, PACKET))
 
     def finish(self, *, interrupted: bool = False) -> None:
         """Report every live flow and hand over the last rows."""
         reason = END_FORCED if interrupted else END_END
-        while not track.finish_all(self._table, self._pool, self._out, self._clock, reason):
+        while not track.finish_all(self._state[0], reason):
             self.drain()
         self.drain(final=True)
 
@@ -149,35 +134,38 @@ class FlowTracker:
         if len(kept):
             out.dns[: n_dns - len(kept)] = out.dns[:n_dns][~waiting]
             out.n[N_DNS] = n_dns - len(kept)
-        add_queries(out)
+        add_queries(self._state[0])
         self._sink(out, self._pool)
-        out.n[N_FLOWS] = out.n[N_EVENTS] = 0
+        out.n[N_FLOWS] = out.n[N_EVENTS] = out.n[N_FACTS] = 0
         if nearly_full(self._pool):
             self._compact()
         out.dns[: len(kept)] = kept
         out.n[N_DNS] = len(kept)
-        self._scratch.pending[:] = 0
-        reopen(out, self._scratch)
+        part(self._state, "scratch").pending[:] = 0
+        reopen(self._state[0])
 
     def _evict(self) -> None:
         n_max = max(1, int(self._table.meta[META_ROWS] * _EVICT_SHARE))
-        threshold = np.int64(idle_threshold(self._table, _EVICT_SHARE))
-        if track.evict(self._table, self._pool, self._out, self._clock, threshold, n_max) < n_max:
+        if track.evict(self._state[0], idle_threshold(self._table, _EVICT_SHARE), n_max) < n_max:
             self.drain()
 
     def _compact(self) -> None:
         """Move the texts still in use to a new pool. If they alone fill it, let go of what
-        clients resolved, then of request words, then of names."""
-        flows = self._table.flows[: int(self._table.meta[META_TOP])]
-        live = self._table.deadline[: len(flows)] != NEVER
+        clients resolved, then of request words and facts, then of names."""
+        top = int(self._table.meta[META_TOP])
+        flows = self._table.flows[:top]
+        live = self._table.deadline[:top] != NEVER
+        facts = self._facts.rows[: int(self._facts.meta[1])]
+        cached = part(self._state, "cache").names
         old = self._pool
         self._texts_lost += int(old.meta[2])
-        names = self._cache.names["name"]
-        for fields, with_cache in _COMPACTIONS:
-            pool = new_pool(MOST_TEXTS, MOST_BYTES, self._key)
+        for fields, fact_fields, with_cache in _COMPACTIONS:
+            pool = new_record(POOL)
+            begin_pool(pool, MOST_TEXTS, MOST_BYTES, self._key)
             moved = {field: np.ascontiguousarray(flows[field][live]) for field in fields}
-            moved_names = np.ascontiguousarray(names) if with_cache else np.zeros_like(names)
-            for numbers in (*moved.values(), moved_names):
+            moved_facts = {field: np.ascontiguousarray(facts[field]) for field in fact_fields}
+            names = np.ascontiguousarray(cached["name"]) if with_cache else np.zeros(len(cached), np.uint32)
+            for numbers in (*moved.values(), *moved_facts.values(), names):
                 keep(pool, old, numbers)
             if not nearly_full(pool):
                 break
@@ -185,7 +173,11 @@ class FlowTracker:
             if field not in moved:
                 self._texts_lost += int(np.count_nonzero(flows[field][live]))
             flows[field][live] = moved.get(field, 0)
+        for field in _FACT_IDS:
+            if field not in moved_facts:
+                self._texts_lost += int(np.count_nonzero(facts[field]))
+            facts[field] = moved_facts.get(field, 0)
         flows["name_source"][live & (flows["name_id"] == 0)] = SOURCE_NONE
-        self._cache.names["name"] = moved_names
+        cached["name"] = names
         self._out.addresses["name_id"] = 0
-        self._pool = pool
+        self._state["pool"][0] = pool

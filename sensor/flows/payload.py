@@ -1,0 +1,176 @@
+"""Payloads in order: which bytes of a flow are read, as what, and which have to wait for more.
+
+A message that lies whole in one packet is read where it is. One that is cut, or begins out of order, waits in a stream
+buffer (sensor/flows/streams.py) until it is whole, the buffer is full, or LOOKS packets brought nothing.
+"""
+
+import numpy as np
+from numba import types as t
+
+from sensor.constants import APP_DNS, APP_HTTP, APP_LLMNR, APP_MDNS, PROTO_TCP, PROTO_UDP, TCP_SYN
+from sensor.dtypes import PACKET_REC
+from sensor.flows import hellos, tcp
+from sensor.flows.lookups import take_dns
+from sensor.flows.requests import take_request
+from sensor.flows.rows import FLOW_REC, NOTE_LOST, READS_HTTP, READS_HTTP_CUT, READS_NOTHING, READS_START
+from sensor.flows.state import STATE_REC, STREAM_BYTES
+from sensor.flows.streams import close_stream, feed, move_on, open_stream, stream_of
+from sensor.jit import packet_kernel as kernel
+from sensor.protocols import http
+from sensor.protocols.apps import identify
+from sensor.protocols.reads import FRAMES
+
+LOOKS = 4  # payloads of a side that are searched before a flow stays nameless
+MOST_MESSAGES = 8  # read in one payload; what comes behind them waits for the next
+_WAITS = 16  # payloads a side may bring while the bytes before them are missing
+
+
+@kernel(t.int64(FLOW_REC))
+def _resp_port(f):
+    return np.int64(f["key_port"] & np.uint32(0xFFFF))
+
+
+@kernel(t.int64(STATE_REC, FLOW_REC, FRAMES, t.int64, t.int64))
+def _read_start(s, f, data, at, end):
+    """Find out what the originator speaks; bytes read, -1 when more are needed, 0 when they are to be read again."""
+    if f["looked"][0] >= LOOKS:
+        f["reads"] = READS_NOTHING
+        return end - at
+    f["looked"][0] += 1
+    if data[at] == 22 or data[at] >= 0x80:
+        status = hellos.take_client_hello(s, f, data, at, end)
+        if status == hellos.HELLO_MORE:
+            f["looked"][0] -= 1
+            return np.int64(-1)
+        if status == hellos.HELLO:
+            f["reads"] = READS_NOTHING
+            return end - at
+    code = identify(data, at, end, True, f["proto"], _resp_port(f))
+    if code and (f["app"] == 0 or f["proxy_id"]):
+        f["app"] = code
+    if code == APP_HTTP and f["app"] == APP_HTTP:
+        f["reads"] = READS_HTTP
+        return np.int64(0)
+    return end - at
+
+
+@kernel(t.int64(STATE_REC, FLOW_REC, FRAMES, t.int64, t.int64, t.int64))
+def _read_http(s, f, data, at, end, ts):
+    """Read a request, or a piece of its body; bytes read, -1 when the head goes on."""
+    if f["body_left"] > 0:
+        n = min(f["body_left"], end - at)
+        f["body_left"] -= n
+        return n
+    status = http.parse_request(data, at, end, s.scratch.spans)
+    if status != http.REQUEST and status != http.REQUEST_CUT:
+        return end - at
+    take_request(s, f, data, ts, f["reads"] == READS_HTTP_CUT)
+    f["is_asked"] = 1
+    if status == http.REQUEST_CUT:
+        f["reads"] = READS_HTTP_CUT
+        return np.int64(-1)
+    f["reads"] = READS_HTTP
+    return end - at
+
+
+@kernel(t.int64(STATE_REC, FLOW_REC, t.int64, FRAMES, t.int64, t.int64, t.int64))
+def _read_orig(s, f, row, data, pos, end, ts):
+    """Read what the originator sent; how many bytes need not be kept."""
+    at = pos
+    for _ in range(MOST_MESSAGES):
+        if at >= end:
+            break
+        if f["reads"] == READS_START:
+            n = _read_start(s, f, data, at, end)
+        elif f["reads"] == READS_HTTP or f["reads"] == READS_HTTP_CUT:
+            n = _read_http(s, f, data, at, end, ts)
+        else:
+            return end - pos
+        if n < 0:
+            return at - pos
+        at += n
+    return end - pos
+
+
+@kernel(t.int64(STATE_REC, FLOW_REC, t.int64, FRAMES, t.int64, t.int64, t.int64))
+def _read_resp(s, f, row, data, pos, end, ts):
+    """Read what the responder sent; how many bytes need not be kept."""
+    if f["app"] == 0 and f["looked"][1] < LOOKS:
+        f["looked"][1] += 1
+        f["app"] = identify(data, pos, end, False, f["proto"], _resp_port(f))
+    return end - pos
+
+
+@kernel(t.int64(STATE_REC, FLOW_REC, t.int64, t.int64, FRAMES, t.int64, t.int64, t.int64))
+def _read(s, f, row, d, data, pos, end, ts):
+    if d == 0:
+        return _read_orig(s, f, row, data, pos, end, ts)
+    return _read_resp(s, f, row, data, pos, end, ts)
+
+
+@kernel(t.void(STATE_REC, FLOW_REC, t.int64, t.int64, t.int64, t.int64))
+def _read_stream(s, f, row, d, slot, ts):
+    """Read what is in order in a buffer, and keep or close it."""
+    start = slot * STREAM_BYTES
+    have = np.int64(s.streams.slots[slot]["have"])
+    used = _read(s, f, row, d, s.streams.data, start, start + have, ts)
+    if used < have < STREAM_BYTES:
+        move_on(s, slot, used)
+        return
+    if used < have:
+        f["notes"] |= np.uint16(NOTE_LOST)
+        f["reads"] = READS_NOTHING if d == 0 and f["reads"] == READS_START else f["reads"]
+    close_stream(s, f, row, d)
+
+
+@kernel(t.boolean(FLOW_REC, t.int64))
+def _saw_syn(f, d):
+    return f["history_bits"] & (np.uint32(1) << np.uint32(16 * d)) != 0
+
+
+@kernel(t.void(STATE_REC, FLOW_REC, t.int64, PACKET_REC, t.int64, FRAMES, t.int64, t.int64, t.int64))
+def _take_segment(s, f, row, p, d, frames, pos, end, fresh):
+    """A TCP payload: read it in place if it is the next one and nothing waits, else through the side's buffer."""
+    ts = p["ts_ns"]
+    seq = np.uint32(np.int64(p["seq"]) + (p["tcp_flags"] & TCP_SYN != 0))
+    slot = stream_of(s, f, row, d) if f["stream"][d] else np.int64(-1)
+    if f["stream"][d] and slot < 0:
+        f["notes"] |= np.uint16(NOTE_LOST)
+        f["stream"][d] = 0
+    if slot >= 0:
+        if feed(s, slot, tcp.distance(seq, s.streams.slots[slot]["base"]), frames, pos, end):
+            _read_stream(s, f, row, d, slot, ts)
+            return
+        if s.streams.slots[slot]["waits"] < _WAITS:
+            s.streams.slots[slot]["waits"] += 1
+            return
+        f["notes"] |= np.uint16(NOTE_LOST)  # the bytes before were not captured
+        close_stream(s, f, row, d)
+    if fresh <= 0 or (d == 0 and f["reads"] == READS_NOTHING):
+        return
+    if f["payload_bytes"][d] == 0 and _saw_syn(f, d):
+        first = np.uint32(np.int64(f["start_seq"][d]) + 1)
+        ahead = tcp.distance(seq, first)
+        if 0 < ahead < STREAM_BYTES:
+            feed(s, open_stream(s, f, row, d, first), ahead, frames, pos, end)
+            return
+    used = _read(s, f, row, d, frames, pos, end, ts)
+    if used < end - pos:
+        base = np.uint32(np.int64(seq) + used)
+        feed(s, open_stream(s, f, row, d, base), np.int64(0), frames, pos + used, end)
+
+
+@kernel(t.void(STATE_REC, FLOW_REC, t.int64, PACKET_REC, t.int64, FRAMES, t.int64, t.int64, t.int64))
+def take_payload(s, f, row, p, d, frames, pos, end, fresh):
+    """Read the captured payload frames[pos:end] of packet p of side d, `fresh` bytes of which are new."""
+    port = _resp_port(f)
+    is_dns = False
+    is_dns_flow = port == 53 or f["app"] == APP_DNS or f["app"] == APP_MDNS or f["app"] == APP_LLMNR
+    if is_dns_flow and (p["proto"] == PROTO_UDP or (p["proto"] == PROTO_TCP and fresh > 0)):
+        is_dns = take_dns(s, f, d, p, frames, pos, end)
+    if is_dns or f["is_carrier"] or f["is_query"]:
+        return
+    if p["proto"] == PROTO_TCP:
+        _take_segment(s, f, row, p, d, frames, pos, end, fresh)
+    elif fresh > 0:
+        _read(s, f, row, d, frames, pos, end, p["ts_ns"])

@@ -1,0 +1,141 @@
+"""What a tracker knows between packets, as one record: kernels take it as a single pointer, `s`.
+
+Only layouts and what makes them; the kernels that work on a part stand in the file named after it.
+"""
+
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from sensor.flows.pool import MOST_BYTES, MOST_TEXTS, POOL, begin_pool
+from sensor.flows.rows import DNS_OUT, EVENT_OUT, FACT, FLOW_OUT
+from sensor.flows.table import TABLE, begin_table
+
+# --- where the names come from that packets themselves do not show ---
+CACHED = np.dtype([("code", np.uint64), ("expiry", np.int64), ("name", np.uint32), ("pad", np.uint8, (4,))])
+"""A name by (client, address): keyed hash of both addresses, 0 free; packet time it ages at, ns; pool number."""
+CACHE_NAMES = 1 << 17
+CACHE = np.dtype([("names", CACHED, (CACHE_NAMES,))])
+
+# --- messages that come in several packets ---
+N_STREAMS, STREAM_BYTES, MOST_RANGES = 1 << 10, 1 << 14, 8
+STREAM = np.dtype(
+    [
+        ("owner", np.int64),  # 2 * row + side of the flow it belongs to, plus 1; 0 free
+        ("base", np.uint32),  # TCP sequence number of the first byte; QUIC: 0
+        ("have", np.int32),  # bytes from the first on that are all there
+        ("begin", np.int32, (MOST_RANGES,)),  # ranges beyond `have`, ascending and apart; empty ones are 0, 0
+        ("end", np.int32, (MOST_RANGES,)),
+        ("waits", np.int32),  # packets that brought no byte that is next
+        ("keys", np.uint8, (64,)),  # QUIC: what opens the client's Initial packets
+    ]
+)
+STREAMS = np.dtype(
+    [
+        ("meta", np.int64, (2,)),  # next slot to take; messages given up for want of room
+        ("slots", STREAM, (N_STREAMS,)),
+        ("data", np.uint8, (N_STREAMS * STREAM_BYTES,)),
+    ]
+)
+
+# --- facts of the flows that have any ---
+MOST_FACTS = 1 << 18
+FACTS = np.dtype(
+    [
+        (
+            "meta",
+            np.int64,
+            (3,),
+        ),  # rows on the free stack; rows ever used; flows whose facts were lost for want of room
+        ("blank", FACT, (1,)),  # zeros
+        ("free", np.int32, (MOST_FACTS,)),
+        ("rows", FACT, (MOST_FACTS,)),  # 0 is nobody's
+    ]
+)
+
+# --- rows that leave ---
+MOST_ROWS = 1 << 18
+KNOWN = np.dtype([("hi", np.uint64), ("lo", np.uint64), ("name_id", np.uint32), ("pad", np.uint8, (4,))])
+N_FLOWS, N_EVENTS, N_DNS, N_FACTS = range(4)
+OUT = np.dtype(
+    [
+        ("n", np.int64, (4,)),  # rows used of each buffer
+        ("room", np.int64, (4,)),  # rows there are of each
+        ("text", np.uint8, (64,)),  # scratch for one address text
+        ("addresses", KNOWN, (1 << 13,)),  # the address texts met last, so that most need not be written again
+        ("flows", FLOW_OUT, (MOST_ROWS,)),
+        ("events", EVENT_OUT, (2 * MOST_ROWS,)),
+        ("dns", DNS_OUT, (MOST_ROWS,)),
+        ("facts", FACT, (MOST_ROWS + 1,)),  # of the flows in the buffer; 0 is nobody's
+    ]
+)
+
+# --- time ---
+TIMEOUTS = ("tcp_idle_ns", "handshake_idle_ns", "udp_idle_ns", "closed_ns", "active_ns", "gap_ns")
+CONFIG = np.dtype([(name, np.int64) for name in TIMEOUTS])
+"""Timeouts on packet time, ns; gap_ns is the silence that separates the exchanges of a connection."""
+COUNT_NAMES = ("packets", "duplicates", "not_flow", "evicted", "time_backwards", "flows")
+CLOCK = np.dtype(
+    [
+        # sweep due at, time of the previous packet, row the sweep stands at (-1 none), sweep's own time
+        ("meta", np.int64, (4,)),
+        ("counts", np.int64, (len(COUNT_NAMES),)),
+    ]
+)
+
+# --- work space of the parsers ---
+SCRATCH = np.dtype(
+    [
+        ("spans", np.int32, (64,)),
+        ("qname", np.uint8, (1024,)),
+        ("answers", np.uint8, (1024,)),
+        ("addresses", np.uint64, (32, 2)),
+        ("info", np.int64, (32,)),
+        ("words", np.uint32, (96,)),
+        ("text", np.uint8, (4096,)),
+        ("joined", np.uint8, (STREAM_BYTES,)),
+        ("mask", np.int64),  # places of `pending` in use, less one
+        ("pending", np.int32, (2 * MOST_ROWS,)),  # DNS row + 1 by hash of its key; 0 none
+    ]
+)
+
+STATE = np.dtype(
+    [
+        ("clock", CLOCK),
+        ("config", CONFIG),
+        ("scratch", SCRATCH),
+        ("streams", STREAMS),
+        ("facts", FACTS),
+        ("cache", CACHE),
+        ("out", OUT),
+        ("pool", POOL),
+        ("table", TABLE),
+    ]
+)
+STATE_REC = numba.from_dtype(STATE)
+
+
+def new_state(key: NDArray[np.uint64], max_flows: int, buffer_rows: int) -> NDArray[np.void]:
+    """The state of a tracker that has seen nothing, STATE[1].
+
+    key : uint64[2], secret of the hashes; max_flows : live flows at most; buffer_rows : finished flows held at most,
+    twice as many events and half as many DNS rows
+    """
+    state = np.zeros(1, STATE)
+    begin_table(part(state, "table"), max_flows, key)
+    begin_pool(part(state, "pool"), MOST_TEXTS, MOST_BYTES, key)
+    n_dns = max(16, buffer_rows // 2)
+    part(state, "out").room[:] = (buffer_rows, 2 * buffer_rows, n_dns, buffer_rows)
+    part(state, "scratch").mask = (1 << (2 * buffer_rows - 1).bit_length()) - 1
+    part(state, "clock").meta[:] = (0, 0, -1, 0)
+    facts = part(state, "facts")
+    facts.free[: MOST_FACTS - 1] = np.arange(MOST_FACTS - 1, 0, -1)
+    facts.meta[:] = (MOST_FACTS - 1, 1, 0)
+    return state
+
+
+def part(state: NDArray[np.void], name: str) -> Any:
+    """One part of the state (a record, its fields read as attributes), not a copy."""
+    return state[name].view(np.recarray)[0]
