@@ -47,7 +47,7 @@ def compile_rest() -> None:
     from sensor.store.lake import Lake
 
     Decoder().decode(empty_batch())
-    state = new_state(np.zeros(2, np.uint64), 2, 2)
+    state = new_state(np.zeros(2, np.uint64), 2, 2, 16, 64)
     out, pool = part(state, "out"), part(state, "pool")
     columns = Columns("warm-up")
     with tempfile.TemporaryDirectory() as folder:

@@ -22,6 +22,7 @@ from sensor.protocols.reads import FRAMES
 
 LOOKS = 4  # payloads of a side that are searched before a flow stays nameless
 MOST_MESSAGES = 8  # read in one payload; what comes behind them waits for the next
+_TELLING = 16  # bytes that tell a protocol; fewer wait for more
 _WAITS = 16  # payloads a side may bring while the bytes before them are missing
 
 
@@ -51,6 +52,8 @@ def _read_start(s, f, data, at, end):
     if code == APP_HTTP and f["app"] == APP_HTTP:
         f["reads"] = READS_HTTP
         return np.int64(0)
+    if code == 0 and f["app"] == 0 and end - at < _TELLING and f["proto"] == PROTO_TCP:
+        return np.int64(-1)
     return end - at
 
 
@@ -113,7 +116,7 @@ def _read_stream(s, f, row, d, slot, ts):
     """Read what is in order in a buffer, and keep or close it."""
     start = slot * STREAM_BYTES
     have = np.int64(s.streams.slots[slot]["have"])
-    used = _read(s, f, row, d, s.streams.data, start, start + have, ts)
+    used = _read(s, f, row, d, s.streams.bytes, start, start + have, ts)
     if used < have < STREAM_BYTES:
         move_on(s, slot, used)
         return

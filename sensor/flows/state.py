@@ -9,7 +9,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from sensor.flows.pool import MOST_BYTES, MOST_TEXTS, POOL, begin_pool
+from sensor.flows.pool import POOL, begin_pool
 from sensor.flows.rows import DNS_OUT, EVENT_OUT, FACT, FLOW_OUT
 from sensor.flows.table import TABLE, begin_table
 
@@ -36,7 +36,7 @@ STREAMS = np.dtype(
     [
         ("meta", np.int64, (2,)),  # next slot to take; messages given up for want of room
         ("slots", STREAM, (N_STREAMS,)),
-        ("data", np.uint8, (N_STREAMS * STREAM_BYTES,)),
+        ("bytes", np.uint8, (N_STREAMS * STREAM_BYTES,)),
     ]
 )
 
@@ -117,15 +117,17 @@ STATE = np.dtype(
 STATE_REC = numba.from_dtype(STATE)
 
 
-def new_state(key: NDArray[np.uint64], max_flows: int, buffer_rows: int) -> NDArray[np.void]:
+def new_state(
+    key: NDArray[np.uint64], max_flows: int, buffer_rows: int, n_texts: int, n_bytes: int
+) -> NDArray[np.void]:
     """The state of a tracker that has seen nothing, STATE[1].
 
     key : uint64[2], secret of the hashes; max_flows : live flows at most; buffer_rows : finished flows held at most,
-    twice as many events and half as many DNS rows
+    twice as many events and half as many DNS rows; n_texts, n_bytes : room of the text pool
     """
     state = np.zeros(1, STATE)
     begin_table(part(state, "table"), max_flows, key)
-    begin_pool(part(state, "pool"), MOST_TEXTS, MOST_BYTES, key)
+    begin_pool(part(state, "pool"), n_texts, n_bytes, key)
     n_dns = max(16, buffer_rows // 2)
     part(state, "out").room[:] = (buffer_rows, 2 * buffer_rows, n_dns, buffer_rows)
     part(state, "scratch").mask = (1 << (2 * buffer_rows - 1).bit_length()) - 1

@@ -127,7 +127,7 @@ def feed(s, slot, offset, data, pos, end):
     for i in range(MOST_RANGES + 1):
         until = stop if i == MOST_RANGES or mine["end"][i] == 0 else min(stop, np.int64(mine["begin"][i]))
         for k in range(at, until):
-            s.streams.data[start + k] = data[pos + k - offset]
+            s.streams.bytes[start + k] = data[pos + k - offset]
         if i == MOST_RANGES or mine["end"][i] == 0:
             break
         at = max(at, min(stop, np.int64(mine["end"][i])))
@@ -150,7 +150,7 @@ def move_on(s, slot, used):
         stop = max(stop, np.int64(mine["end"][i]))
     start = slot * STREAM_BYTES
     for k in range(used, stop):
-        s.streams.data[start + k - used] = s.streams.data[start + k]
+        s.streams.bytes[start + k - used] = s.streams.bytes[start + k]
     mine["base"] = np.uint32(np.int64(mine["base"]) + used)
     mine["have"] -= np.int32(used)
     for i in range(MOST_RANGES):

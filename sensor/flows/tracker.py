@@ -77,7 +77,7 @@ class FlowTracker:
     ) -> None:
         self._sink = sink
         self._key = np.array([secrets.randbits(64), secrets.randbits(64)], np.uint64)
-        self._state = new_state(self._key, max_flows, buffer_rows)
+        self._state = new_state(self._key, max_flows, buffer_rows, MOST_TEXTS, MOST_BYTES)
         self._table, self._pool, self._out = (part(self._state, name) for name in ("table", "pool", "out"))
         self._facts, self._clock = part(self._state, "facts"), part(self._state, "clock")
         config = part(self._state, "config")

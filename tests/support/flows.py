@@ -13,7 +13,7 @@ from sensor.constants import APP_NAMES
 from sensor.decode.decoder import Decoder
 from sensor.errors import DamagedCaptureError
 from sensor.flows.pool import texts
-from sensor.flows.rows import CONN_STATES, END_NAMES, KIND_NAMES, SOURCE_NAMES
+from sensor.flows.rows import CONN_STATES, END_NAMES, KIND_NAMES, NOTE_NAMES, SOURCE_NAMES
 from sensor.flows.tracker import FlowTracker, Timeouts
 
 
@@ -56,6 +56,10 @@ class Collector:
                 "name_source": SOURCE_NAMES[r["name_source"]],
                 "app": APP_NAMES[r["app"]],
             }
+            facts = out.facts[row.pop("facts")]
+            row |= {name.removesuffix("_id"): words[facts[name]] for name in facts.dtype.names if name.endswith("_id")}
+            row["tls_version"] = int(facts["tls_version"])
+            row["notes"] = " ".join(word for bit, word in enumerate(NOTE_NAMES) if r["notes"] >> bit & 1)
             assert row["orig_ip"] == address(r["orig_hi"], r["orig_lo"])
             self.got.flows.append(row)
         for e in out.events[: int(out.n[1])]:
@@ -68,6 +72,8 @@ class Collector:
                 "method": words[e["method_id"]],
                 "uri": words[e["uri_id"]],
                 "user_agent": words[e["agent_id"]],
+                "ja4": words[e["ja4_id"]],
+                "content_type": words[e["content_id"]],
                 "kind": KIND_NAMES[e["kind"]],
                 "name_source": SOURCE_NAMES[e["name_source"]],
             }

@@ -12,6 +12,7 @@ from sensor.constants import PROTO_TCP
 from sensor.flows import pool as pools
 from sensor.flows import table as tables
 from sensor.flows import tracker as trackers
+from sensor.flows.rows import new_record
 from sensor.flows.tracker import FlowTracker
 from tests.support.flows import Collector
 from tests.support.packets import SERVER, T0, Packet, S, Tcp, batches_of, rows_of, track, udp
@@ -53,12 +54,18 @@ def insert(table: Any, key: Key) -> int:
     return row
 
 
+def new_table() -> Any:
+    table = new_record(tables.TABLE)
+    tables.begin_table(table, N_FLOWS, KEY)
+    return table
+
+
 KEYS = [(orig, resp, ports) for orig in range(4) for resp in range(4, 8) for ports in (7 << 16 | 80, 80 << 16 | 7)]
 
 
 @given(st.lists(st.tuples(st.sampled_from("iiird"), st.integers(0, len(KEYS) - 1)), max_size=120))
 def test_the_table_does_what_a_dictionary_does(steps: list[tuple[str, int]]) -> None:
-    table = tables.new_table(N_FLOWS, KEY)
+    table = new_table()
     twin: dict[Key, int] = {}
     for step, number in steps:
         key = KEYS[number]
@@ -79,7 +86,7 @@ def test_the_table_does_what_a_dictionary_does(steps: list[tuple[str, int]]) -> 
 
 
 def test_a_full_cycle_leaves_the_table_as_new() -> None:
-    table = tables.new_table(N_FLOWS, KEY)
+    table = new_table()
     for _ in range(50):
         rows = [insert(table, key) for key in KEYS[:N_FLOWS]]
         assert sorted(rows) == list(range(N_FLOWS))
@@ -135,7 +142,8 @@ class SmallPool:
     """A pool and the list of its texts, as it should be."""
 
     def __init__(self, n_texts: int, n_bytes: int) -> None:
-        self.pool = pools.new_pool(n_texts, n_bytes, KEY)
+        self.pool = new_record(pools.POOL)
+        pools.begin_pool(self.pool, n_texts, n_bytes, KEY)
         self.n_texts, self.n_bytes = n_texts, n_bytes
         self.twin: dict[bytes, int] = {b"": 0}
         self.lost = 0
