@@ -1,4 +1,4 @@
-"""DNS questions and answers seen in flows to port 53: rows for the lake, and what addresses are called.
+"""DNS questions and answers, also multicast ones: rows for the lake, and what addresses are called.
 
 A question opens a row; the answer with its transaction id closes it. The same question sent again while the row is
 open (a resolver library's retry) is the same row.
@@ -7,8 +7,7 @@ open (a resolver library's retry) is the same row.
 import numpy as np
 from numba import types as t
 
-from sensor.constants import APP_DNS, PROTO_TCP
-from sensor.dtypes import PACKET_REC
+from sensor.constants import APP_DNS, APP_LLMNR, APP_MDNS
 from sensor.flows.names import remember
 from sensor.flows.out import address_id
 from sensor.flows.pool import intern
@@ -17,6 +16,8 @@ from sensor.flows.state import N_DNS, STATE_REC
 from sensor.jit import packet_kernel as kernel
 from sensor.protocols.dns import (
     ANSWERS_BYTES,
+    CUT,
+    IS_RESPONSE,
     MIN_TTL_S,
     N_ADDRESSES,
     QNAME_BYTES,
@@ -31,7 +32,6 @@ from sensor.protocols.reads import FRAMES
 from sensor.protocols.siphash import siphash13
 
 _PLACES = 8  # where an open row may be noted
-_TCP_LENGTH_BYTES = 2  # RFC 1035 section 4.2.2
 
 
 @kernel(t.int64(STATE_REC, t.uint64))
@@ -69,13 +69,13 @@ def reopen(s):
         _note_open(s, row)
 
 
-@kernel(t.int64(STATE_REC, FLOW_REC, PACKET_REC, t.uint64))
-def _new_row(s, f, p, key):
+@kernel(t.int64(STATE_REC, FLOW_REC, t.int64, t.uint64))
+def _new_row(s, f, ts, key):
     out, pool, scratch = s.out, s.pool, s.scratch
     row = out.n[N_DNS]
     out.n[N_DNS] += 1
     q = out.dns[row]
-    q["ts"] = p["ts_ns"]
+    q["ts"] = ts
     q["uid_hi"] = f["uid_hi"]
     q["uid_lo"] = f["uid_lo"]
     q["duration_ns"] = 0
@@ -94,22 +94,33 @@ def _new_row(s, f, p, key):
     q["bucket"] = f["bucket"]
     q["has_query"] = 0
     q["is_open"] = 0
+    q["app"] = f["app"]
     return row
 
 
-@kernel(t.boolean(STATE_REC, FLOW_REC, t.int64, PACKET_REC, FRAMES, t.int64, t.int64))
-def take_dns(s, f, d, p, frames, pos, end):
-    """Read one payload of side d as DNS; False, and nothing happens, when it is none."""
-    if p["proto"] == PROTO_TCP:
-        if end - pos < _TCP_LENGTH_BYTES:
-            return False
-        pos += _TCP_LENGTH_BYTES
+@kernel(t.boolean(FLOW_REC))
+def speaks_dns(f):
+    """Whether a flow's payloads are DNS messages: by the port of DNS, or by what its first ones were."""
+    app = f["app"]
+    port = f["key_port"] & np.uint32(0xFFFF)
+    return app == APP_DNS or app == APP_MDNS or app == APP_LLMNR or (port == 53 and app == 0)
+
+
+@kernel(t.boolean(STATE_REC, FLOW_REC, t.int64, t.int64, t.int64, FRAMES, t.int64, t.int64, t.boolean))
+def take_dns(s, f, d, ts, n_bytes, data, pos, end, is_short):
+    """Read one message of side d, data[pos:end]; False, and nothing happens, when it is none.
+
+    n_bytes : of the payload it came in; is_short : whether the capture cut it
+    """
     out, scratch, secret = s.out, s.scratch, s.table.key
     info = scratch.info
-    status = parse_message(frames, pos, end, scratch.qname, scratch.answers, scratch.addresses, info)
+    status = parse_message(data, pos, end, scratch.qname, scratch.answers, scratch.addresses, info)
+    if status == CUT and is_short and info[QNAME_BYTES]:
+        status = RESPONSE if info[IS_RESPONSE] else QUERY
     if status != QUERY and status != RESPONSE:
         return False
-    f["app"] = APP_DNS
+    if f["app"] == 0:
+        f["app"] = APP_DNS
     word = np.uint64(info[TXID]) << np.uint64(16) | np.uint64(info[QTYPE])
     key = siphash13(secret[0], secret[1], f["uid_hi"], f["uid_lo"], word, np.uint64(0), np.uint64(2))
     row = open_row(s, key)
@@ -118,18 +129,18 @@ def take_dns(s, f, d, p, frames, pos, end):
             f["is_query"] = 1  # its queries are its events
             f["event_open"] = 0
         if d == 0 and row < 0:
-            row = _new_row(s, f, p, key)
+            row = _new_row(s, f, ts, key)
             out.dns[row]["has_query"] = 1
             out.dns[row]["is_open"] = 1
-            out.dns[row]["orig_bytes"] = np.uint32(p["payload_len"])
+            out.dns[row]["orig_bytes"] = np.uint32(n_bytes)
             _note_open(s, row)
         return True
     if row < 0:
-        row = _new_row(s, f, p, key)
+        row = _new_row(s, f, ts, key)
     q = out.dns[row]
     q["is_open"] = 0
-    q["duration_ns"] = max(np.int64(0), p["ts_ns"] - q["ts"])
-    q["resp_bytes"] = np.uint32(p["payload_len"])
+    q["duration_ns"] = max(np.int64(0), ts - q["ts"])
+    q["resp_bytes"] = np.uint32(n_bytes)
     q["rcode"] = np.int16(info[RCODE])
     q["answers_id"] = intern(s.pool, scratch.answers, 0, info[ANSWERS_BYTES])
     q["ttl"] = np.int32(min(max(info[MIN_TTL_S], np.int64(-1)), np.int64(0x7FFFFFFF)))
@@ -137,6 +148,6 @@ def take_dns(s, f, d, p, frames, pos, end):
         return True
     for i in range(info[N_ADDRESSES]):
         hi, lo = scratch.addresses[i, 0], scratch.addresses[i, 1]
-        remember(s.cache, secret, f["orig_hi"], f["orig_lo"], hi, lo, q["qname_id"], p["ts_ns"], info[MIN_TTL_S])
-        remember(s.cache, secret, np.uint64(0), np.uint64(0), hi, lo, q["qname_id"], p["ts_ns"], info[MIN_TTL_S])
+        remember(s.cache, secret, f["orig_hi"], f["orig_lo"], hi, lo, q["qname_id"], ts, info[MIN_TTL_S])
+        remember(s.cache, secret, np.uint64(0), np.uint64(0), hi, lo, q["qname_id"], ts, info[MIN_TTL_S])
     return True

@@ -1,7 +1,7 @@
 """Which name a flow's destination goes by: from its own payload, else from what the client last resolved.
 
-Trust rises in the order of SOURCE_*: an address a client resolved, an HTTP Host, a QUIC or TLS server name, a host asked
-of a proxy. A later, better name replaces a weaker one; the first of its kind stays.
+Trust rises in the order of SOURCE_*: an address a client resolved, an HTTP Host, a QUIC or TLS server name, a host
+asked of a proxy. A later, better name replaces a weaker one; the first of its kind stays.
 """
 
 import numba

@@ -7,10 +7,10 @@ buffer (sensor/flows/streams.py) until it is whole, the buffer is full, or LOOKS
 import numpy as np
 from numba import types as t
 
-from sensor.constants import APP_DNS, APP_HTTP, APP_LLMNR, APP_MDNS, PROTO_TCP, PROTO_UDP, TCP_SYN
+from sensor.constants import APP_HTTP, PROTO_TCP, TCP_SYN
 from sensor.dtypes import PACKET_REC
 from sensor.flows import hellos, tcp
-from sensor.flows.lookups import take_dns
+from sensor.flows.lookups import speaks_dns, take_dns
 from sensor.flows.requests import take_request
 from sensor.flows.rows import FLOW_REC, NOTE_LOST, READS_HTTP, READS_HTTP_CUT, READS_NOTHING, READS_START
 from sensor.flows.state import STATE_REC, STREAM_BYTES
@@ -18,10 +18,12 @@ from sensor.flows.streams import close_stream, feed, move_on, open_stream, strea
 from sensor.jit import packet_kernel as kernel
 from sensor.protocols import http
 from sensor.protocols.apps import identify
-from sensor.protocols.reads import FRAMES
+from sensor.protocols.dns import has_header
+from sensor.protocols.reads import FRAMES, be16
 
 LOOKS = 4  # payloads of a side that are searched before a flow stays nameless
 MOST_MESSAGES = 8  # read in one payload; what comes behind them waits for the next
+_DNS_LEAST = 2 + 12  # a length and a header
 _TELLING = 16  # bytes that tell a protocol; fewer wait for more
 _WAITS = 16  # payloads a side may bring while the bytes before them are missing
 
@@ -77,12 +79,32 @@ def _read_http(s, f, data, at, end, ts):
 
 
 @kernel(t.int64(STATE_REC, FLOW_REC, t.int64, FRAMES, t.int64, t.int64, t.int64))
+def _read_dns(s, f, d, data, at, end, ts):
+    """Read a DNS message behind its length (RFC 1035 section 4.2.2); bytes read, -1 when more are needed, 0 for none."""
+    stop = at + 2 + (be16(data, at) if end - at >= 2 else np.int64(0))
+    if stop - at > STREAM_BYTES or (end - at >= 2 and stop - at < _DNS_LEAST):
+        return np.int64(0)
+    if end - at >= _DNS_LEAST and not has_header(data, at + 2, stop):
+        return np.int64(0)
+    if stop > end or end - at < 2:
+        return np.int64(-1)
+    return stop - at if take_dns(s, f, d, ts, stop - at, data, at + 2, stop, False) else np.int64(0)
+
+
+@kernel(t.int64(STATE_REC, FLOW_REC, t.int64, FRAMES, t.int64, t.int64, t.int64))
 def _read_orig(s, f, row, data, pos, end, ts):
     """Read what the originator sent; how many bytes need not be kept."""
     at = pos
     for _ in range(MOST_MESSAGES):
         if at >= end:
             break
+        if f["proto"] == PROTO_TCP and speaks_dns(f):
+            n = _read_dns(s, f, 0, data, at, end, ts)
+            if n < 0:
+                return at - pos
+            at += n
+            if n > 0:
+                continue
         if f["reads"] == READS_START:
             n = _read_start(s, f, data, at, end)
         elif f["reads"] == READS_HTTP or f["reads"] == READS_HTTP_CUT:
@@ -98,6 +120,15 @@ def _read_orig(s, f, row, data, pos, end, ts):
 @kernel(t.int64(STATE_REC, FLOW_REC, t.int64, FRAMES, t.int64, t.int64, t.int64))
 def _read_resp(s, f, row, data, pos, end, ts):
     """Read what the responder sent; how many bytes need not be kept."""
+    if f["proto"] == PROTO_TCP and speaks_dns(f):
+        at = pos
+        for _ in range(MOST_MESSAGES):
+            n = _read_dns(s, f, 1, data, at, end, ts) if at < end else np.int64(0)
+            if n < 0:
+                return at - pos
+            if n == 0:
+                break
+            at += n
     if f["app"] == 0 and f["looked"][1] < LOOKS:
         f["looked"][1] += 1
         f["app"] = identify(data, pos, end, False, f["proto"], _resp_port(f))
@@ -111,18 +142,25 @@ def _read(s, f, row, d, data, pos, end, ts):
     return _read_resp(s, f, row, data, pos, end, ts)
 
 
-@kernel(t.void(STATE_REC, FLOW_REC, t.int64, t.int64, t.int64, t.int64))
-def _read_stream(s, f, row, d, slot, ts):
+@kernel(t.void(FLOW_REC, t.int64))
+def _give_up(f, d):
+    """Wait no longer for the rest of a message."""
+    f["notes"] |= np.uint16(NOTE_LOST)
+    if d == 0 and f["reads"] == READS_HTTP_CUT:
+        f["reads"] = READS_HTTP
+
+
+@kernel(t.void(STATE_REC, FLOW_REC, t.int64, t.int64, t.int64, t.int64, t.boolean))
+def _read_stream(s, f, row, d, slot, ts, is_short):
     """Read what is in order in a buffer, and keep or close it."""
     start = slot * STREAM_BYTES
     have = np.int64(s.streams.slots[slot]["have"])
     used = _read(s, f, row, d, s.streams.bytes, start, start + have, ts)
-    if used < have < STREAM_BYTES:
-        move_on(s, slot, used)
-        return
     if used < have:
-        f["notes"] |= np.uint16(NOTE_LOST)
-        f["reads"] = READS_NOTHING if d == 0 and f["reads"] == READS_START else f["reads"]
+        if have < STREAM_BYTES and not is_short:
+            move_on(s, slot, used)
+            return
+        _give_up(f, d)
     close_stream(s, f, row, d)
 
 
@@ -134,7 +172,7 @@ def _saw_syn(f, d):
 @kernel(t.void(STATE_REC, FLOW_REC, t.int64, PACKET_REC, t.int64, FRAMES, t.int64, t.int64, t.int64))
 def _take_segment(s, f, row, p, d, frames, pos, end, fresh):
     """A TCP payload: read it in place if it is the next one and nothing waits, else through the side's buffer."""
-    ts = p["ts_ns"]
+    ts, is_short = p["ts_ns"], p["payload_cap"] < p["payload_len"]
     seq = np.uint32(np.int64(p["seq"]) + (p["tcp_flags"] & TCP_SYN != 0))
     slot = stream_of(s, f, row, d) if f["stream"][d] else np.int64(-1)
     if f["stream"][d] and slot < 0:
@@ -142,38 +180,49 @@ def _take_segment(s, f, row, p, d, frames, pos, end, fresh):
         f["stream"][d] = 0
     if slot >= 0:
         if feed(s, slot, tcp.distance(seq, s.streams.slots[slot]["base"]), frames, pos, end):
-            _read_stream(s, f, row, d, slot, ts)
+            _read_stream(s, f, row, d, slot, ts, is_short)
             return
-        if s.streams.slots[slot]["waits"] < _WAITS:
+        if s.streams.slots[slot]["waits"] < _WAITS and not is_short:
             s.streams.slots[slot]["waits"] += 1
             return
-        f["notes"] |= np.uint16(NOTE_LOST)  # the bytes before were not captured
+        _give_up(f, d)  # the bytes before were not captured
         close_stream(s, f, row, d)
     if fresh <= 0 or (d == 0 and f["reads"] == READS_NOTHING):
         return
     if f["payload_bytes"][d] == 0 and _saw_syn(f, d):
         first = np.uint32(np.int64(f["start_seq"][d]) + 1)
         ahead = tcp.distance(seq, first)
-        if 0 < ahead < STREAM_BYTES:
+        if 0 < ahead < STREAM_BYTES and not is_short:
             feed(s, open_stream(s, f, row, d, first), ahead, frames, pos, end)
             return
     used = _read(s, f, row, d, frames, pos, end, ts)
-    if used < end - pos:
+    if used < end - pos and is_short:
+        _give_up(f, d)
+    elif used < end - pos:
         base = np.uint32(np.int64(seq) + used)
         feed(s, open_stream(s, f, row, d, base), np.int64(0), frames, pos + used, end)
 
 
 @kernel(t.void(STATE_REC, FLOW_REC, t.int64, PACKET_REC, t.int64, FRAMES, t.int64, t.int64, t.int64))
+def _take_datagram(s, f, row, p, d, frames, pos, end, fresh):
+    """A payload that is a message of its own."""
+    ts, n_bytes, is_short = p["ts_ns"], np.int64(p["payload_len"]), p["payload_cap"] < p["payload_len"]
+    if speaks_dns(f) and take_dns(s, f, d, ts, n_bytes, frames, pos, end, is_short):
+        return
+    if f["is_query"] or fresh <= 0:
+        return
+    was = f["app"]
+    _read(s, f, row, d, frames, pos, end, ts)
+    if was == 0 and f["app"] and speaks_dns(f):
+        take_dns(s, f, d, ts, n_bytes, frames, pos, end, is_short)
+
+
+@kernel(t.void(STATE_REC, FLOW_REC, t.int64, PACKET_REC, t.int64, FRAMES, t.int64, t.int64, t.int64))
 def take_payload(s, f, row, p, d, frames, pos, end, fresh):
     """Read the captured payload frames[pos:end] of packet p of side d, `fresh` bytes of which are new."""
-    port = _resp_port(f)
-    is_dns = False
-    is_dns_flow = port == 53 or f["app"] == APP_DNS or f["app"] == APP_MDNS or f["app"] == APP_LLMNR
-    if is_dns_flow and (p["proto"] == PROTO_UDP or (p["proto"] == PROTO_TCP and fresh > 0)):
-        is_dns = take_dns(s, f, d, p, frames, pos, end)
-    if is_dns or f["is_carrier"] or f["is_query"]:
+    if f["is_carrier"]:
         return
     if p["proto"] == PROTO_TCP:
         _take_segment(s, f, row, p, d, frames, pos, end, fresh)
-    elif fresh > 0:
-        _read(s, f, row, d, frames, pos, end, p["ts_ns"])
+    else:
+        _take_datagram(s, f, row, p, d, frames, pos, end, fresh)

@@ -211,8 +211,8 @@ DNS_OUT = np.dtype(
 
 NOTE_ECH, NOTE_SNI_DIFFERS, NOTE_LOST = 1, 2, 4
 NOTE_NAMES = ("ech", "sni-differs", "names-lost")
-"""Encrypted Client Hello, so that the name is the public one; the name inside a proxy's tunnel is not the one asked for;
-a message that names would have been in was given up for want of room."""
+"""Encrypted Client Hello, so that the name is the public one; the name inside a proxy's tunnel is not the one asked
+for; a message that may have held names was given up, for want of room or of its missing bytes."""
 
 READS_START, READS_HTTP, READS_HTTP_CUT, READS_NOTHING = range(4)
 """What the originator's next bytes are read as: anything, a request, the rest of a request's head; or not at all."""

@@ -154,7 +154,7 @@ def _read_name(frames, message, at, end, out, out_at):
 
 
 @kernel(types.boolean(FRAMES, _INT, _INT), **HELPER)
-def _has_header(frames, pos, end):
+def has_header(frames, pos, end):
     """Whether the twelve bytes at `pos` may be the header of a DNS message: operation and counts are sensible."""
     opcode = (np.int64(frames[pos + 2]) >> 3) & 15
     if opcode not in (0, 4, 5):  # query, notify, update
@@ -182,7 +182,7 @@ def _is_question(qtype, qclass):
 @kernel(types.boolean(FRAMES, _INT, _INT), **HELPER)
 def is_message(frames, pos, end):
     """Whether `frames[pos:end]` is a DNS message by its header and its whole first question (or first record)."""
-    if pos < 0 or end > frames.shape[0] or end - pos < HEADER_BYTES + 5 or not _has_header(frames, pos, end):
+    if pos < 0 or end > frames.shape[0] or end - pos < HEADER_BYTES + 5 or not has_header(frames, pos, end):
         return False
     at = _skip_name(frames, pos + HEADER_BYTES, end)
     if at < 0 or at + 4 > end:
@@ -282,7 +282,7 @@ def parse_message(frames, pos, end, qname_out, answers_out, addr_out, info):
     """
     if pos < 0 or end > frames.shape[0] or end - pos < HEADER_BYTES or info.shape[0] < N_INFO:
         return NOT_DNS
-    if not _has_header(frames, pos, end):
+    if not has_header(frames, pos, end):
         return NOT_DNS
     info[:] = 0
     info[TXID] = be16(frames, pos)
