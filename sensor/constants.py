@@ -128,6 +128,11 @@ APP_RADIUS = 43
 APP_SYSLOG = 44
 APP_TFTP = 45
 APP_DHCPV6 = 46
+APP_WEBSOCKET = 47  # behind an upgrade: no first payload tells it
+APP_TEAMVIEWER = 48
+APP_PPTP = 49
+APP_STRATUM = 50
+APP_RSYNC = 51
 
 APP_NAMES = (
     "",
@@ -135,5 +140,6 @@ APP_NAMES = (
     *("bittorrent", "dtls", "kerberos", "ldap", "sip", "rtsp", "irc", "dhcp", "snmp", "mdns", "ssdp", "llmnr"),
     *("netbios", "dcerpc", "mqtt", "mysql", "postgresql", "mssql", "vnc", "telnet", "redis", "amqp", "xmpp", "bgp"),
     *("http2", "wireguard", "openvpn", "ike", "radius", "syslog", "tftp", "dhcpv6"),
+    *("websocket", "teamviewer", "pptp", "stratum", "rsync"),
 )
 """The name of each APP_ code. New ones go to the end: stored codes keep their meaning."""

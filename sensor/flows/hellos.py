@@ -1,4 +1,7 @@
-"""What the two hellos of TLS say, also inside QUIC: server name, fingerprints, versions, the server's certificate."""
+"""What the hellos of TLS say, also inside QUIC: server name, fingerprints, versions, the server's certificate.
+
+Nothing here decides what bytes are read or waited for; sensor/flows/payload.py does.
+"""
 
 import numpy as np
 from numba import types as t
@@ -7,13 +10,31 @@ from sensor.constants import APP_TLS
 from sensor.flows.facts import facts_of
 from sensor.flows.names import give_name
 from sensor.flows.pool import intern
-from sensor.flows.rows import FLOW_REC, NOTE_SNI_DIFFERS, SOURCE_SNI
-from sensor.flows.state import STATE_REC
+from sensor.flows.rows import FLOW_REC, NOTE_ECH, NOTE_SNI_DIFFERS, SOURCE_SNI
+from sensor.flows.state import STATE_REC, STREAM_BYTES
 from sensor.jit import packet_kernel as kernel
-from sensor.protocols.reads import FRAMES
-from sensor.protocols.tls import HELLO_CUT, HELLO_NO_SNI, HELLO_SNI, HELLO_SPLIT, find_sni, join_records
+from sensor.protocols import tls_certificate as certificate_at
+from sensor.protocols import tls_hello as hello_at
+from sensor.protocols import tls_server as server_at
+from sensor.protocols.reads import FRAMES, be16
+from sensor.protocols.sha256 import DIGEST_BYTES, sha256
+from sensor.protocols.tls import RECORD_BYTES_MAX, RECORD_HEADER_BYTES, RECORD_TYPE_HANDSHAKE, join_records
+from sensor.protocols.tls_certificate import parse_certificate
+from sensor.protocols.tls_fingerprint import JA3_BYTES, JA4_BYTES, ja3, ja3s, ja4
+from sensor.protocols.tls_hello import parse_client_hello
+from sensor.protocols.tls_server import parse_server_hello
 
 NOT_HELLO, HELLO, HELLO_MORE = range(3)
+_MESSAGE_HEADER_BYTES = 4
+_CLIENT_HELLO, _SERVER_HELLO, _CERTIFICATE = 1, 2, 11
+_TLS_1_3 = 0x0304
+_OVER_TCP, _OVER_QUIC = ord("t"), ord("q")
+_DIGITS = np.frombuffer(b"0123456789abcdef", np.uint8)
+
+
+@kernel(t.uint32(STATE_REC, FRAMES, t.int64, t.int64))
+def _text(s, data, at, n_bytes):
+    return intern(s.pool, data, at, n_bytes) if n_bytes > 0 else np.uint32(0)
 
 
 @kernel(t.void(STATE_REC, FLOW_REC, t.uint32, t.int64))
@@ -26,23 +47,120 @@ def take_server_name(s, f, name, source):
         give_name(f, name, source)
 
 
+@kernel(t.int64(STATE_REC, FLOW_REC, FRAMES, t.int64, t.int64, t.int64))
+def take_hello_message(s, f, data, pos, end, source):
+    """Read a ClientHello without records around it, as QUIC has it: NOT_HELLO, HELLO or HELLO_MORE.
+
+    Of a hello that is cut the name is taken if it is there: it must not be lost when the rest never comes.
+    """
+    hello = s.scratch.spans
+    status = parse_client_hello(data, pos, end, hello)
+    if status == hello_at.NOT_HELLO:
+        return NOT_HELLO
+    if hello[hello_at.SNI + 1]:
+        name = _text(s, data, np.int64(hello[hello_at.SNI]), np.int64(hello[hello_at.SNI + 1]))
+        take_server_name(s, f, name, source)
+    if status == hello_at.HELLO_CUT:
+        return HELLO_MORE
+    fact = s.facts.rows[facts_of(s, f)]
+    fact["alpn_id"] = _text(s, data, np.int64(hello[hello_at.ALPN]), np.int64(hello[hello_at.ALPN + 1]))
+    best = hello[hello_at.BEST_VERSION]
+    fact["tls_version"] = np.uint16(best if best else hello[hello_at.VERSION])
+    if ja3(data, hello, s.prints, s.scratch.text):
+        fact["ja3_id"] = intern(s.pool, s.scratch.text, 0, JA3_BYTES)
+    if ja4(data, hello, _OVER_TCP if source == SOURCE_SNI else _OVER_QUIC, s.prints, s.scratch.text):
+        fact["ja4_id"] = intern(s.pool, s.scratch.text, 0, JA4_BYTES)
+    if hello[hello_at.HAS_ECH] or hello[hello_at.HAS_ESNI]:
+        f["notes"] |= np.uint16(NOTE_ECH)
+    return HELLO
+
+
+@kernel(t.UniTuple(t.int64, 2)(FRAMES, t.int64, t.int64))
+def _first_message(data, pos, end):
+    """(type, length with its header) of the handshake message that the records at data[pos:end] begin with.
+
+    (-1, 0) when they begin with none, (0, 0) when more bytes are needed to tell.
+    """
+    if data[pos] != RECORD_TYPE_HANDSHAKE or (end - pos > 1 and data[pos + 1] != 3):
+        return np.int64(-1), np.int64(0)
+    body = pos + RECORD_HEADER_BYTES
+    if end < body + _MESSAGE_HEADER_BYTES:
+        return np.int64(0), np.int64(0)
+    n_bytes = be16(data, pos + 3)
+    if n_bytes < _MESSAGE_HEADER_BYTES or n_bytes > RECORD_BYTES_MAX:
+        return np.int64(-1), np.int64(0)
+    length = (np.int64(data[body + 1]) << 16) | be16(data, body + 2)
+    return np.int64(data[body]), length + _MESSAGE_HEADER_BYTES
+
+
 @kernel(t.int64(STATE_REC, FLOW_REC, FRAMES, t.int64, t.int64))
 def take_client_hello(s, f, data, pos, end):
-    """Read the ClientHello that the originator's bytes data[pos:end] begin with: NOT_HELLO, HELLO or HELLO_MORE."""
-    status, off, length = find_sni(data, pos, end)
-    if status == HELLO_CUT:
+    """Read the ClientHello that the originator's records data[pos:end] begin with: NOT_HELLO, HELLO or HELLO_MORE."""
+    kind, length = _first_message(data, pos, end)
+    if kind == 0:
         return HELLO_MORE
-    if status == HELLO_SPLIT:
-        joined = join_records(data, pos, end, s.scratch.joined)
-        status, off, length = find_sni(s.scratch.joined, 0, joined)
-        if status == HELLO_SNI:
-            take_server_name(s, f, intern(s.pool, s.scratch.joined, np.int64(off), np.int64(length)), SOURCE_SNI)
-        elif status != HELLO_NO_SNI:
-            return HELLO_MORE
-    elif status == HELLO_SNI:
-        take_server_name(s, f, intern(s.pool, data, np.int64(off), np.int64(length)), SOURCE_SNI)
-    elif status != HELLO_NO_SNI:
+    if kind != _CLIENT_HELLO:
         return NOT_HELLO
-    if f["app"] == 0 or f["proxy_id"]:
+    body = pos + RECORD_HEADER_BYTES
+    if length <= be16(data, pos + 3):
+        status = take_hello_message(s, f, data, body, min(end, body + length), SOURCE_SNI)
+    else:
+        joined = s.scratch.joined
+        n_bytes = join_records(data, pos, end, joined)
+        status = take_hello_message(s, f, joined, RECORD_HEADER_BYTES, n_bytes, SOURCE_SNI)
+    if status != NOT_HELLO and (f["app"] == 0 or f["proxy_id"]):
         f["app"] = APP_TLS
+    return status
+
+
+@kernel(t.void(STATE_REC, FLOW_REC, FRAMES, t.int64, t.int64))
+def _take_certificate(s, f, data, pos, end):
+    found = s.scratch.info
+    if parse_certificate(data, pos, end, found) == certificate_at.NOT_CERTIFICATE:
+        return
+    fact = s.facts.rows[facts_of(s, f)]
+    fact["subject_id"] = _text(s, data, found[certificate_at.SUBJECT], found[certificate_at.SUBJECT + 1])
+    fact["issuer_id"] = _text(s, data, found[certificate_at.ISSUER], found[certificate_at.ISSUER + 1])
+    der, n_bytes = found[certificate_at.DER], found[certificate_at.DER + 1]
+    if n_bytes > 0:
+        text = s.scratch.text
+        sha256(data, der, der + n_bytes, text, 2 * DIGEST_BYTES, s.scratch.words)
+        for i in range(DIGEST_BYTES):
+            byte = text[2 * DIGEST_BYTES + i]
+            text[2 * i], text[2 * i + 1] = _DIGITS[byte >> 4], _DIGITS[byte & 15]
+        fact["cert_id"] = intern(s.pool, text, 0, 2 * DIGEST_BYTES)
+
+
+@kernel(t.int64(STATE_REC, FLOW_REC, FRAMES, t.int64, t.int64))
+def take_server_flight(s, f, data, pos, end):
+    """Read ServerHello and, up to TLS 1.2, Certificate from the responder's records; NOT_HELLO, HELLO or HELLO_MORE."""
+    kind, length = _first_message(data, pos, end)
+    if kind == 0:
+        return HELLO_MORE
+    if kind != _SERVER_HELLO:
+        return NOT_HELLO
+    joined, server = s.scratch.joined, s.scratch.spans
+    stop = join_records(data, pos, end, joined)
+    at = np.int64(RECORD_HEADER_BYTES)
+    if stop < at + length:
+        return HELLO_MORE if at + length <= STREAM_BYTES else NOT_HELLO
+    if parse_server_hello(joined, at, stop, server) == server_at.NOT_SERVER_HELLO:
+        return NOT_HELLO
+    version = server[server_at.BEST_VERSION] if server[server_at.BEST_VERSION] else server[server_at.VERSION]
+    fact = s.facts.rows[facts_of(s, f)]
+    fact["tls_version"] = np.uint16(version)
+    if ja3s(joined, server, s.prints, s.scratch.text):
+        fact["ja3s_id"] = intern(s.pool, s.scratch.text, 0, JA3_BYTES)
+    if version >= _TLS_1_3:
+        return HELLO
+    at += length
+    if at + _MESSAGE_HEADER_BYTES > stop:  # a resumed session goes on without a certificate
+        behind = pos + RECORD_HEADER_BYTES + be16(data, pos + 3)
+        return HELLO_MORE if behind >= end or data[behind] == RECORD_TYPE_HANDSHAKE else HELLO
+    if joined[at] != _CERTIFICATE:
+        return HELLO
+    length = ((np.int64(joined[at + 1]) << 16) | be16(joined, at + 2)) + _MESSAGE_HEADER_BYTES
+    if at + length > stop and stop < STREAM_BYTES:
+        return HELLO_MORE
+    _take_certificate(s, f, joined, at, min(stop, at + length))
     return HELLO

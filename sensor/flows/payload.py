@@ -7,23 +7,28 @@ buffer (sensor/flows/streams.py) until it is whole, the buffer is full, or LOOKS
 import numpy as np
 from numba import types as t
 
-from sensor.constants import APP_HTTP, PROTO_TCP, TCP_SYN
+from sensor.constants import APP_HTTP, APP_QUIC, APP_SOCKS, APP_SSH, APP_TLS, PROTO_TCP, TCP_SYN
 from sensor.dtypes import PACKET_REC
 from sensor.flows import hellos, tcp
+from sensor.flows.banners import take_banner, take_hassh
+from sensor.flows.initials import take_initials
 from sensor.flows.lookups import speaks_dns, take_dns
-from sensor.flows.requests import take_request
+from sensor.flows.requests import take_request, take_response, take_socks
 from sensor.flows.rows import FLOW_REC, NOTE_LOST, READS_HTTP, READS_HTTP_CUT, READS_NOTHING, READS_START
 from sensor.flows.state import STATE_REC, STREAM_BYTES
 from sensor.flows.streams import close_stream, feed, move_on, open_stream, stream_of
 from sensor.jit import packet_kernel as kernel
-from sensor.protocols import http
+from sensor.protocols import http, ssh
 from sensor.protocols.apps import identify
 from sensor.protocols.dns import has_header
 from sensor.protocols.reads import FRAMES, be16
+from sensor.protocols.tls import RECORD_TYPE_HANDSHAKE
 
 LOOKS = 4  # payloads of a side that are searched before a flow stays nameless
 MOST_MESSAGES = 8  # read in one payload; what comes behind them waits for the next
 _DNS_LEAST = 2 + 12  # a length and a header
+_DATAGRAMS = 12  # of a QUIC client that may hold its hello
+_SWITCHES = 101  # the one status under 200 behind which no answer follows
 _TELLING = 16  # bytes that tell a protocol; fewer wait for more
 _WAITS = 16  # payloads a side may bring while the bytes before them are missing
 
@@ -40,7 +45,7 @@ def _read_start(s, f, data, at, end):
         f["reads"] = READS_NOTHING
         return end - at
     f["looked"][0] += 1
-    if data[at] == 22 or data[at] >= 0x80:
+    if data[at] == RECORD_TYPE_HANDSHAKE:
         status = hellos.take_client_hello(s, f, data, at, end)
         if status == hellos.HELLO_MORE:
             f["looked"][0] -= 1
@@ -48,12 +53,24 @@ def _read_start(s, f, data, at, end):
         if status == hellos.HELLO:
             f["reads"] = READS_NOTHING
             return end - at
+    if f["app"] == APP_SSH:
+        status = ssh.find_kexinit(data, at, end, s.scratch.spans)
+        if status == ssh.KEXINIT_CUT:
+            return np.int64(-1)
+        if status == ssh.KEXINIT:
+            take_hassh(s, f, data)
+        return end - at
     code = identify(data, at, end, True, f["proto"], _resp_port(f))
     if code and (f["app"] == 0 or f["proxy_id"]):
         f["app"] = code
     if code == APP_HTTP and f["app"] == APP_HTTP:
         f["reads"] = READS_HTTP
         return np.int64(0)
+    if f["app"] == APP_SOCKS:
+        n = take_socks(s, f, data, at, end)
+        return n if n else end - at
+    if code == APP_SSH:
+        return take_banner(s, f, data, at, end)
     if code == 0 and f["app"] == 0 and end - at < _TELLING and f["proto"] == PROTO_TCP:
         return np.int64(-1)
     return end - at
@@ -75,7 +92,15 @@ def _read_http(s, f, data, at, end, ts):
         f["reads"] = READS_HTTP_CUT
         return np.int64(-1)
     f["reads"] = READS_HTTP
-    return end - at
+    spans = s.scratch.spans
+    if spans[http.IS_CONNECT] and spans[http.HEAD_BYTES] > 0:
+        f["reads"] = READS_START  # what is spoken in the tunnel is still to be found out
+        f["looked"][0] = f["looked"][1] = 0
+        return np.int64(spans[http.HEAD_BYTES])
+    behind = http.next_request(data, at, end, spans)
+    if behind > end:
+        f["body_left"] = behind - end
+    return behind - at if at < behind < end else end - at
 
 
 @kernel(t.int64(STATE_REC, FLOW_REC, t.int64, FRAMES, t.int64, t.int64, t.int64))
@@ -129,8 +154,22 @@ def _read_resp(s, f, row, data, pos, end, ts):
             if n == 0:
                 break
             at += n
-    if f["app"] == 0 and f["looked"][1] < LOOKS:
-        f["looked"][1] += 1
+    if f["is_asked"] and (f["app"] == APP_HTTP or f["proxy_id"]):
+        f["is_asked"] = 0
+        if take_response(s, f, data, pos, end):
+            f["is_asked"] = f["event_status"] < 200 and f["event_status"] != _SWITCHES  # the answer proper follows
+            return end - pos
+    if f["looked"][1] >= LOOKS:
+        return end - pos
+    f["looked"][1] += 1
+    if f["app"] == APP_TLS:
+        status = hellos.take_server_flight(s, f, data, pos, end)
+        if status == hellos.HELLO_MORE:
+            f["looked"][1] -= 1
+            return np.int64(0)
+        if status == hellos.HELLO:
+            f["looked"][1] = LOOKS
+    elif f["app"] == 0:
         f["app"] = identify(data, pos, end, False, f["proto"], _resp_port(f))
     return end - pos
 
@@ -203,6 +242,16 @@ def _take_segment(s, f, row, p, d, frames, pos, end, fresh):
         feed(s, open_stream(s, f, row, d, base), np.int64(0), frames, pos + used, end)
 
 
+@kernel(t.void(STATE_REC, FLOW_REC, t.int64, FRAMES, t.int64, t.int64))
+def _take_quic(s, f, row, frames, pos, end):
+    """Look for the hello in a client's datagram, as long as there is hope."""
+    f["looked"][0] += 1
+    status = take_initials(s, f, row, frames, pos, end)
+    if status == hellos.HELLO or f["looked"][0] >= _DATAGRAMS:
+        f["reads"] = READS_NOTHING
+        close_stream(s, f, row, 0)
+
+
 @kernel(t.void(STATE_REC, FLOW_REC, t.int64, PACKET_REC, t.int64, FRAMES, t.int64, t.int64, t.int64))
 def _take_datagram(s, f, row, p, d, frames, pos, end, fresh):
     """A payload that is a message of its own."""
@@ -212,9 +261,16 @@ def _take_datagram(s, f, row, p, d, frames, pos, end, fresh):
     if f["is_query"] or fresh <= 0:
         return
     was = f["app"]
+    if was == APP_QUIC:
+        if d == 0 and f["reads"] == READS_START:
+            _take_quic(s, f, row, frames, pos, end)
+        return
     _read(s, f, row, d, frames, pos, end, ts)
     if was == 0 and f["app"] and speaks_dns(f):
         take_dns(s, f, d, ts, n_bytes, frames, pos, end, is_short)
+    if was == 0 and f["app"] == APP_QUIC and d == 0:
+        f["looked"][0] = 0
+        _take_quic(s, f, row, frames, pos, end)
 
 
 @kernel(t.void(STATE_REC, FLOW_REC, t.int64, PACKET_REC, t.int64, FRAMES, t.int64, t.int64, t.int64))

@@ -3,13 +3,15 @@
 import numpy as np
 from numba import types as t
 
+from sensor.constants import APP_HTTP2, APP_WEBSOCKET
+from sensor.flows.facts import facts_of
 from sensor.flows.names import give_name
-from sensor.flows.out import close_event, endpoint_id, open_event
+from sensor.flows.out import address_id, close_event, endpoint_id, open_event
 from sensor.flows.pool import intern
-from sensor.flows.rows import FLOW_REC, KIND_REQUEST, SOURCE_HTTP, SOURCE_PROXY
+from sensor.flows.rows import FLOW_REC, KIND_REQUEST, READS_NOTHING, SOURCE_HTTP, SOURCE_PROXY
 from sensor.flows.state import STATE_REC
 from sensor.jit import packet_kernel as kernel
-from sensor.protocols import http
+from sensor.protocols import http, socks
 from sensor.protocols.reads import FRAMES
 
 
@@ -54,3 +56,45 @@ def take_request(s, f, data, ts, goes_on):
         f["event_dest_id"] = host
         f["event_source"] = np.uint8(source)
     give_name(f, host, source)
+    if spans[http.FORWARDED_FOR + 1] or spans[http.VIA + 1]:
+        number = facts_of(s, f)
+        if spans[http.FORWARDED_FOR + 1]:
+            s.facts.rows[number]["forwarded_id"] = _span(s, data, http.FORWARDED_FOR)
+        if spans[http.VIA + 1]:
+            s.facts.rows[number]["via_id"] = _span(s, data, http.VIA)
+
+
+@kernel(t.boolean(STATE_REC, FLOW_REC, FRAMES, t.int64, t.int64))
+def take_response(s, f, data, pos, end):
+    """Note status and media type of the answer that data[pos:end] begins with; whether there is one."""
+    spans = s.scratch.spans
+    status = http.parse_response(data, pos, end, spans)
+    if status != http.RESPONSE and status != http.RESPONSE_CUT:
+        return False
+    f["event_status"] = np.uint16(spans[http.STATUS_CODE])
+    f["event_content_id"] = _span(s, data, http.CONTENT_TYPE)
+    if spans[http.IS_UPGRADED]:
+        f["app"] = APP_WEBSOCKET if spans[http.UPGRADE] == http.UPGRADE_WEBSOCKET else APP_HTTP2
+        f["reads"] = READS_NOTHING  # what follows are exchanges
+    return True
+
+
+@kernel(t.int64(STATE_REC, FLOW_REC, FRAMES, t.int64, t.int64))
+def take_socks(s, f, data, pos, end):
+    """Note the host that a SOCKS client asks for; bytes read, -1 when the request goes on, 0 when there is none."""
+    spans, address = s.scratch.spans, s.scratch.address
+    status = socks.parse_socks(data, pos, end, spans, address)
+    if status == socks.REQUEST_CUT:
+        return np.int64(-1)
+    if status != socks.REQUEST:
+        return np.int64(0)
+    if spans[socks.COMMAND] != socks.UDP_ASSOCIATE:
+        note_proxy(s, f)
+        n_bytes = np.int64(spans[socks.HOST + 1])
+        if n_bytes > 0:
+            host = intern(s.pool, data, np.int64(spans[socks.HOST]), n_bytes)
+        else:
+            host = address_id(s, address[0], address[1])
+        give_name(f, host, SOURCE_PROXY)
+        f["looked"][0] = 0  # what is spoken inside is still to be found out
+    return np.int64(spans[socks.REQUEST_END]) - pos

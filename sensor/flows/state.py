@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from sensor.flows.pool import POOL, begin_pool
 from sensor.flows.rows import DNS_OUT, EVENT_OUT, FACT, FLOW_OUT
 from sensor.flows.table import TABLE, begin_table
+from sensor.protocols.quic import KEYS_BYTES
+from sensor.protocols.tls_fingerprint import FINGERPRINTS
 
 # --- where the names come from that packets themselves do not show ---
 CACHED = np.dtype([("code", np.uint64), ("expiry", np.int64), ("name", np.uint32), ("pad", np.uint8, (4,))])
@@ -29,7 +31,7 @@ STREAM = np.dtype(
         ("begin", np.int32, (MOST_RANGES,)),  # ranges beyond `have`, ascending and apart; empty ones are 0, 0
         ("end", np.int32, (MOST_RANGES,)),
         ("waits", np.int32),  # packets that brought no byte that is next
-        ("keys", np.uint8, (64,)),  # QUIC: what opens the client's Initial packets
+        ("keys", np.uint8, (KEYS_BYTES,)),  # QUIC: what opens the client's Initial packets
     ]
 )
 STREAMS = np.dtype(
@@ -93,7 +95,8 @@ SCRATCH = np.dtype(
         ("answers", np.uint8, (1024,)),
         ("addresses", np.uint64, (32, 2)),
         ("info", np.int64, (32,)),
-        ("words", np.uint32, (96,)),
+        ("words", np.uint32, (256,)),
+        ("address", np.uint64, (2,)),
         ("text", np.uint8, (4096,)),
         ("joined", np.uint8, (STREAM_BYTES,)),
         ("mask", np.int64),  # places of `pending` in use, less one
@@ -110,6 +113,7 @@ STATE = np.dtype(
         ("facts", FACTS),
         ("cache", CACHE),
         ("out", OUT),
+        ("prints", FINGERPRINTS),
         ("pool", POOL),
         ("table", TABLE),
     ]
@@ -132,6 +136,7 @@ def new_state(
     part(state, "out").room[:] = (buffer_rows, 2 * buffer_rows, n_dns, buffer_rows)
     part(state, "scratch").mask = (1 << (2 * buffer_rows - 1).bit_length()) - 1
     part(state, "clock").meta[:] = (0, 0, -1, 0)
+    part(state, "prints").key[:] = key
     facts = part(state, "facts")
     facts.free[: MOST_FACTS - 1] = np.arange(MOST_FACTS - 1, 0, -1)
     facts.meta[:] = (MOST_FACTS - 1, 1, 0)

@@ -1,13 +1,15 @@
 """Binary protocols over UDP, each told by several fields, and by the port where the bytes say too little.
 
 Sources: RFC 9000 and 9369 (quic), 8489 (stun), 9147 (dtls), 5905 (ntp), 7296 (ike), 2865 (radius), 8415 (dhcpv6),
-2131 (dhcp), 5424 (syslog), 1350 (tftp), the WireGuard paper, OpenVPN's protocol description.
+2131 (dhcp), 3164 (syslog), 1350 (tftp), 1002 (netbios), C706 (dcerpc), MS-RDPEUDP (rdp), BEP 15 and 29 (bittorrent).
 """
 
 import numpy as np
 from numba import types
 
 from sensor.constants import (
+    APP_BITTORRENT,
+    APP_DCERPC,
     APP_DHCP,
     APP_DHCPV6,
     APP_DNS,
@@ -18,16 +20,16 @@ from sensor.constants import (
     APP_NETBIOS,
     APP_NONE,
     APP_NTP,
-    APP_OPENVPN,
     APP_QUIC,
     APP_RADIUS,
+    APP_RDP,
     APP_STUN,
     APP_SYSLOG,
     APP_TFTP,
-    APP_WIREGUARD,
 )
 from sensor.jit import kernel
 from sensor.protocols.app_ber import match_ber_sequence, match_kerberos
+from sensor.protocols.app_vpn import match_openvpn, match_wireguard
 from sensor.protocols.dns import is_message
 from sensor.protocols.reads import FRAMES, HELPER, be16, be32
 
@@ -42,11 +44,23 @@ _CODE_SIDE_PORT = types.int64(FRAMES, types.int64, types.int64, types.boolean, t
 
 @kernel(_CODE, **HELPER)
 def match_stun(frames, pos, end):
-    """stun: two zero bits, the magic cookie, a length in fours that is the payload's."""
-    if end - pos < 20 or frames[pos] >= 0x40 or be32(frames, pos + 4) != _STUN_COOKIE:
+    """stun: two zero bits, the magic cookie, a length in fours that is the payload's.
+
+    Without the cookie (RFC 3489), a binding request or its answer whose attributes fill the payload.
+    """
+    if end - pos < 20 or frames[pos] >= 0x40:
         return APP_NONE
     length = be16(frames, pos + 2)
-    return APP_STUN if length % 4 == 0 and length + 20 <= end - pos else APP_NONE
+    if be32(frames, pos + 4) == _STUN_COOKIE:
+        return APP_STUN if length % 4 == 0 and length + 20 <= end - pos else APP_NONE
+    if be16(frames, pos) not in (0x0001, 0x0101, 0x0111) or length < 8 or length + 20 != end - pos:
+        return APP_NONE
+    at = pos + 20
+    while at + 4 <= end:
+        if 0x0030 <= be16(frames, at) < 0x8000:
+            return APP_NONE
+        at += 4 + be16(frames, at + 2)
+    return APP_STUN if at == end else APP_NONE
 
 
 @kernel(_CODE_SIDE, **HELPER)
@@ -65,6 +79,8 @@ def _match_quic(frames, pos, end, is_orig):
     is_known = is_known or 0xFF000011 <= version <= 0xFF000022  # drafts 17 to 34
     is_known = is_known or version >> 8 in (0x513034, 0x513035, 0x543035)  # "Q04.", "Q05.", "T05."
     is_known = is_known or version >> 4 == 0xFACEB00  # mvfst
+    # reserved to ask a server for its versions (RFC 9000 section 15): in a first datagram, which is padded
+    is_known = is_known or (version & 0x0F0F0F0F == 0x0A0A0A0A and first >= 0xC0 and is_orig and n_bytes >= 1200)
     if version == 0 and not is_orig:  # version negotiation, RFC 8999 section 6
         is_known = True
     if not is_known:
@@ -125,6 +141,29 @@ def _match_udp_port(frames, pos, end, resp_port):
     return APP_NONE
 
 
+@kernel(_CODE, **HELPER)
+def _match_by_length(frames, pos, end):
+    """netbios datagrams, dcerpc, uTP and trackers of bittorrent, rdp: fixed fields and a length that fits."""
+    n_bytes = end - pos
+    first = frames[pos]
+    if 0x10 <= first <= 0x12 and n_bytes >= 16 and be16(frames, pos + 8) == 138:
+        return APP_NETBIOS if be16(frames, pos + 10) == n_bytes - 14 and frames[pos + 14] == 0x20 else APP_NONE
+    if first == 4 and n_bytes >= 80 and frames[pos + 1] <= 19 and be16(frames, pos + 5) == 0:
+        length = be16(frames, pos + 74)
+        if frames[pos + 4] == 0x10:  # little endian
+            length = np.int64(frames[pos + 74]) | (np.int64(frames[pos + 75]) << 8)
+        return APP_DCERPC if length == n_bytes - 80 and frames[pos + 4] in (0, 0x10) else APP_NONE
+    # ST_SYN, version 1: nothing to acknowledge, no difference of time; an extension of eight bytes may follow
+    if first == 0x41 and ((n_bytes == 20 and frames[pos + 1] == 0) or (n_bytes == 30 and frames[pos + 1] == 2)):
+        is_syn = be32(frames, pos + 8) == 0 and be16(frames, pos + 18) == 0 and be32(frames, pos + 12) != 0
+        return APP_BITTORRENT if is_syn else APP_NONE
+    if n_bytes >= 16 and be32(frames, pos) == 0x417 and be32(frames, pos + 4) == 0x27101980:
+        return APP_BITTORRENT  # a tracker is asked to connect
+    if n_bytes == 1232 and be32(frames, pos) == 0xFFFFFFFF and frames[pos + 7] & 1 == 1:
+        return APP_RDP  # RDP-UDP SYN: nothing to acknowledge, padded to its only length
+    return APP_NONE
+
+
 @kernel(_CODE_SIDE_PORT, **HELPER)
 def match_udp(frames, pos, end, is_orig, resp_port):
     """Protocols over UDP. At least three bytes are there."""
@@ -150,10 +189,13 @@ def match_udp(frames, pos, end, is_orig, resp_port):
         and be32(frames, pos + 236) == _DHCP_COOKIE
     ):
         return APP_DHCP
-    if (n_bytes == 148 and be32(frames, pos) == 0x01000000) or (n_bytes == 92 and be32(frames, pos) == 0x02000000):
-        return APP_WIREGUARD  # handshake initiation and response have no other lengths
-    if n_bytes == 14 and first == 0x38 and frames[pos + 9] == 0 and be32(frames, pos + 10) == 0:
-        return APP_OPENVPN  # hard reset of a client without TLS authentication: an empty ack list, packet 0
+    code = match_wireguard(frames, pos, end)
+    if code == APP_NONE:
+        code = match_openvpn(frames, pos, end)
+    if code == APP_NONE:
+        code = _match_by_length(frames, pos, end)
+    if code != APP_NONE:
+        return code
     if is_message(frames, pos, end):
         if resp_port == 5353:
             return APP_MDNS

@@ -9,7 +9,7 @@ from numba import types
 from sensor.constants import APP_HTTP, APP_NAMES, APP_NONE, APP_SSDP, APP_TLS, PROTO_TCP, PROTO_UDP
 from sensor.jit import kernel
 from sensor.protocols.app_tcp import match_tcp
-from sensor.protocols.app_text import match_beginning, match_request
+from sensor.protocols.app_text import match_beginning, match_irc_notice, match_request, match_stratum, match_syslog
 from sensor.protocols.app_udp import match_udp
 from sensor.protocols.http import version_digit
 from sensor.protocols.reads import FRAMES, LEAF
@@ -41,6 +41,13 @@ def identify(frames, pos, end, is_orig, proto, resp_port):
         code = match_request(frames, pos, end)
         if code == APP_HTTP and proto == PROTO_UDP:  # HTTP over UDP is how UPnP devices answer a search
             code = np.int64(APP_SSDP if version_digit(frames, pos, end) >= 0 else APP_NONE)
+    if code == APP_NONE and frames[pos] == 0x3C:  # "<"
+        code = match_syslog(frames, pos, end)
+    if code == APP_NONE and proto == PROTO_TCP:
+        if frames[pos] == 0x7B and is_orig:  # "{"
+            code = match_stratum(frames, pos, end)
+        elif frames[pos] == 0x3A and not is_orig:  # ":"
+            code = match_irc_notice(frames, pos, end)
     if code == APP_NONE:
         if proto == PROTO_TCP:
             code = match_tcp(frames, pos, end, is_orig, resp_port)

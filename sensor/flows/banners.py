@@ -1,0 +1,41 @@
+"""SSH before it is encrypted: the client's version, and the fingerprint of the algorithms it offers."""
+
+import numpy as np
+from numba import types as t
+
+from sensor.flows.facts import facts_of
+from sensor.flows.pool import intern
+from sensor.flows.rows import FLOW_REC
+from sensor.flows.state import STATE_REC
+from sensor.jit import packet_kernel as kernel
+from sensor.protocols import md5, ssh
+from sensor.protocols.reads import FRAMES
+
+_DIGITS = np.frombuffer(b"0123456789abcdef", np.uint8)
+
+
+@kernel(t.int64(STATE_REC, FLOW_REC, FRAMES, t.int64, t.int64))
+def take_banner(s, f, data, pos, end):
+    """Note a client's version as its user agent; bytes read, -1 when it goes on."""
+    status, off, length = ssh.parse_banner(data, pos, end)
+    if status == ssh.BANNER_CUT:
+        return np.int64(-1)
+    if status == ssh.BANNER and not f["agent_id"]:
+        f["agent_id"] = intern(s.pool, data, np.int64(off), np.int64(length))
+        behind = np.int64(off) + np.int64(length)
+        while behind < end and (data[behind] == 13 or data[behind] == 10):
+            behind += 1
+        return behind - pos
+    return end - pos
+
+
+@kernel(t.void(STATE_REC, FLOW_REC, FRAMES))
+def take_hassh(s, f, data):
+    """Note the HASSH of the client's algorithm lists, whose spans are in the scratch."""
+    text = s.scratch.joined
+    length = ssh.hassh_text(data, s.scratch.spans, False, text)
+    if length > 0 and md5.md5(text, 0, length, text, 0, s.scratch.words):
+        out = s.scratch.text
+        for i in range(md5.DIGEST_BYTES):
+            out[2 * i], out[2 * i + 1] = _DIGITS[text[i] >> 4], _DIGITS[text[i] & 15]
+        s.facts.rows[facts_of(s, f)]["hassh_id"] = intern(s.pool, out, 0, 2 * md5.DIGEST_BYTES)
