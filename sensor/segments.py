@@ -92,6 +92,17 @@ class Columns:
             _named("end_reason", rows["end_reason"], END_NAMES),
             self._constant("source", self._source, n),
             _named("tunnel", rows["tunnel"], TUNNEL_NAMES),
+            *self._flow_columns_to_come(n),
+        ]
+
+    def _flow_columns_to_come(self, n: int) -> list[Column]:
+        """Columns of the flow table whose values nobody gives yet."""
+        return [
+            *(self._constant(name, "", n) for name in ("sni", "alpn", "tls_version", "ja3s", "hassh")),
+            *(self._constant(name, "", n) for name in ("cert_subject", "cert_issuer", "cert_sha256")),
+            *(self._constant(name, "", n) for name in ("forwarded_for", "via")),
+            bools("resolved", np.zeros(n, np.bool_)),
+            self._constant("notes", "", n),
         ]
 
     def events(self, rows: NDArray[np.void], pool: Any) -> list[Column]:
@@ -117,7 +128,12 @@ class Columns:
             self._pooled("user_agent", rows["agent_id"], pool),
             self._constant("ja4", "", n),
             self._constant("source", self._source, n),
+            *self._event_columns_to_come(n),
         ]
+
+    def _event_columns_to_come(self, n: int) -> list[Column]:
+        """Columns of the event table whose values nobody gives yet."""
+        return [ints("status", np.zeros(n, np.int32)), self._constant("content_type", "", n)]
 
     def dns(self, rows: NDArray[np.void], pool: Any) -> list[Column]:
         """Columns of the DNS table. rows : DNS_OUT[n]"""
@@ -133,7 +149,12 @@ class Columns:
             self._pooled("answers", rows["answers_id"], pool),
             ints("ttl", rows["ttl"].astype(np.int64)),
             self._constant("source", self._source, len(rows)),
+            *self._dns_columns_to_come(len(rows)),
         ]
+
+    def _dns_columns_to_come(self, n: int) -> list[Column]:
+        """Columns of the DNS table whose values nobody gives yet; only messages of port 53 are read so far."""
+        return [self._constant("app", "dns", n), self._constant("proto", "", n)]
 
 
 def _named(name: str, codes: NDArray[np.integer], words: tuple[str, ...]) -> Column:
