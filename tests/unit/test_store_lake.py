@@ -37,15 +37,8 @@ def test_rows_come_back_from_their_day_and_bucket(tmp_path: Path, table: str) ->
     files = lake.files(table)
     assert len(files) == n_files == 10
     for r, bucket in zip(rows, buckets_of(rows).tolist(), strict=True):
-        path = (
-            tmp_path
-            / "lake"
-            / table
-            / f"day={day_name(int(r[ts]))}"
-            / f"bucket={bucket:02d}"
-            / f"s-0.v{LAKE_VERSION}.parquet"
-        )
-        assert path in files
+        folder = tmp_path / "lake" / table / f"day={day_name(int(r[ts]))}" / f"bucket={bucket:02d}"
+        assert folder / f"s-0.v{LAKE_VERSION}.parquet" in files
 
 
 @pytest.mark.parametrize("table", LAKE_TABLES)
