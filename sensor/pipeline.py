@@ -16,9 +16,10 @@ from sensor.constants import STATUS_NAMES, TUNNEL_NAMES
 from sensor.decode.decoder import Decoder
 from sensor.errors import DamagedCaptureError
 from sensor.flows.state import N_DNS, N_EVENTS, N_FLOWS
-from sensor.flows.tracker import FlowTracker
+from sensor.flows.tracker import FlowTracker, Timeouts
 from sensor.segments import Columns, by_bucket
 from sensor.store.lake import Lake
+from sensor.store.schema import SETTINGS
 
 _TABLES = ("flow", "event", "dns")
 
@@ -73,7 +74,7 @@ class LakeSink:
             ("dns", out.dns[: int(out.n[N_DNS])], self._columns.dns),
         ):
             for mine in by_bucket(rows):
-                self._lake.append(table, name, columns(mine, pool), mine["bucket"])
+                self._lake.append(table, name, columns(mine, pool, out.facts), mine["bucket"])
             self.rows[table] += len(rows)
 
 
@@ -83,19 +84,22 @@ def run_capture(
     name_segment: Callable[[int], str],
     capture: Capture,
     *,
+    timeouts: Timeouts | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> None:
     """Read a capture to its end (or to its damage) into the lake.
 
     name_segment : gives the name of the n-th segment
     capture : filled in, also when reading is interrupted
+    timeouts : when flows and exchanges end; None: the defaults
     progress : called now and then
     Raises: StoreError when the lake cannot be written; KeyboardInterrupt after the rows so far were written.
     """
     started = time.monotonic()
     told = started
     sink = LakeSink(lake, reader.source, name_segment)
-    tracker = FlowTracker(sink)
+    timeouts = timeouts or Timeouts()
+    tracker = FlowTracker(sink, timeouts=timeouts)
     decoder = Decoder()
     oldest, newest = np.iinfo(np.int64).max, np.iinfo(np.int64).min
     interrupted = False
@@ -123,6 +127,7 @@ def run_capture(
         "tunnel": _named(TUNNEL_NAMES, decoder.tunnel_counts),
         "flows": {name: n for name, n in tracker.counts.items() if n},
         "capture": {name: n for name, n in reader.anomalies.items() if n},
+        SETTINGS: {"exchange_gap_ms": round(timeouts.gap_s * 1000)},
     }
     if interrupted:
         raise KeyboardInterrupt

@@ -26,6 +26,7 @@ from sensor.capture.files import discover, order_rotated
 from sensor.capture.reader import CaptureReader, RotatedReader, open_capture
 from sensor.capture.stream import STDIN
 from sensor.errors import InputError
+from sensor.flows.tracker import Timeouts
 from sensor.pipeline import Capture, Progress, run_capture
 from sensor.site import Site
 from sensor.store.columns import N_BUCKETS
@@ -91,6 +92,7 @@ def replay(
     rotated: bool = False,
     jobs: int = 1,
     with_analysis: bool = True,
+    timeouts: Timeouts | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> ReplayReport:
     """Bring captures into a store, then score what it holds of their time.
@@ -98,18 +100,20 @@ def replay(
     paths : files, directories, or "-" for standard input
     rotated : the files are one ring of captures (tcpdump -C, -G) and continue each other
     jobs : captures read side by side, each by a process of its own
+    timeouts : when flows and exchanges end; None: the defaults, with the site's gap between exchanges
     progress : called now and then, only with one job
     Raises: UsageError, StoreError; InputError when nothing at all could be opened. Damaged inputs are in the report.
     """
     files = discover(paths)
     report = ReplayReport()
+    timeouts = timeouts or Timeouts(gap_s=site.exchange_gap_s)
     with Store.open(store_dir, write=True) as store:
         if rotated:
-            report.sources = [_replay_ring(store, order_rotated(files), progress)]
+            report.sources = [_replay_ring(store, order_rotated(files), timeouts, progress)]
         elif jobs > 1 and len(files) > 1 and STDIN not in files:
-            report.sources = _replay_side_by_side(store, files, jobs)
+            report.sources = _replay_side_by_side(store, files, jobs, timeouts)
         else:
-            report.sources = [_replay_one(store, path, progress) for path in files]
+            report.sources = [_replay_one(store, path, timeouts, progress) for path in files]
         if with_analysis:
             times = [s for s in report.sources if s.first_ts is not None and s.last_ts is not None]
             since = min((s.first_ts for s in times if s.first_ts is not None), default=None)
@@ -188,14 +192,16 @@ def _summarize(store: Store, series: Series, site: Site) -> None:
     save_hosts(store, ((ip, *span) for ip, span in spans.items() if site.is_internal(ip)))
 
 
-def _replay_one(store: Store, path: str, progress: Callable[[Progress], None] | None) -> SourceReport:
+def _replay_one(
+    store: Store, path: str, timeouts: Timeouts, progress: Callable[[Progress], None] | None
+) -> SourceReport:
     """Read one file or standard input, unless the store has it."""
     report = SourceReport("-" if path == STDIN else Path(path).name)
     try:
         with open_capture(path) as reader:
             # a stream's content is known only at its end: until then it goes by a name of its own
             digest = f"stream{secrets.token_hex(13)}" if path == STDIN else reader.content_hash
-            if not _read(store, reader, digest, report, progress):
+            if not _read(store, reader, digest, report, timeouts, progress):
                 return report
             if path == STDIN and not store.rename_source(digest, reader.content_hash):
                 report.skipped = True
@@ -204,12 +210,14 @@ def _replay_one(store: Store, path: str, progress: Callable[[Progress], None] | 
     return report
 
 
-def _replay_ring(store: Store, paths: list[str], progress: Callable[[Progress], None] | None) -> SourceReport:
+def _replay_ring(
+    store: Store, paths: list[str], timeouts: Timeouts, progress: Callable[[Progress], None] | None
+) -> SourceReport:
     """Read the files of one ring as one capture, unless the store has it."""
     reader = RotatedReader(paths)
     report = SourceReport(reader.source)
     try:
-        _read(store, reader, reader.content_hash, report, progress)
+        _read(store, reader, reader.content_hash, report, timeouts, progress)
     except InputError as error:
         report.error = str(error)
     return report
@@ -220,6 +228,7 @@ def _read(
     reader: CaptureReader | RotatedReader,
     digest: str,
     report: SourceReport,
+    timeouts: Timeouts,
     progress: Callable[[Progress], None] | None,
 ) -> bool:
     """Read an open source into the store and fill its report; False when the store had it already."""
@@ -230,7 +239,8 @@ def _read(
     capture = Capture()
     state = "interrupted"
     try:
-        run_capture(reader, store.lake, partial(store.segment_name, digest), capture, progress=progress)
+        name_segment = partial(store.segment_name, digest)
+        run_capture(reader, store.lake, name_segment, capture, timeouts=timeouts, progress=progress)
         state = "damaged" if capture.error else "complete"
     finally:
         _finish(store, digest, state, capture, report)
@@ -256,7 +266,7 @@ def _finish(store: Store, digest: str, state: str, capture: Capture, report: Sou
     report.first_ts, report.last_ts = capture.first_ts, capture.last_ts
 
 
-def _replay_side_by_side(store: Store, files: list[str], jobs: int) -> list[SourceReport]:
+def _replay_side_by_side(store: Store, files: list[str], jobs: int, timeouts: Timeouts) -> list[SourceReport]:
     """Read files by several processes; they write segments, this one keeps the books."""
     reports = []
     running: dict[str, tuple[Future[Capture], SourceReport]] = {}
@@ -274,16 +284,16 @@ def _replay_side_by_side(store: Store, files: list[str], jobs: int) -> list[Sour
                 report.skipped = True
                 report.first_ts, report.last_ts = store.source_span(digest)
             else:
-                running[digest] = (pool.submit(_read_aside, path, store.lake.root, digest), report)
+                running[digest] = (pool.submit(_read_aside, path, store.lake.root, digest, timeouts), report)
         for digest, (capture, report) in running.items():
             result = capture.result()
             _finish(store, digest, "damaged" if result.error else "complete", result, report)
     return reports
 
 
-def _read_aside(path: str, lake_root: Path, digest: str) -> Capture:
+def _read_aside(path: str, lake_root: Path, digest: str, timeouts: Timeouts) -> Capture:
     """The part of `_read` that a process of its own does."""
     capture = Capture()
     with open_capture(path) as reader:
-        run_capture(reader, Lake(lake_root), partial(Store.segment_name, digest), capture)
+        run_capture(reader, Lake(lake_root), partial(Store.segment_name, digest), capture, timeouts=timeouts)
     return capture

@@ -11,12 +11,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensor.constants import APP_NAMES, TUNNEL_NAMES
-from sensor.flows.rows import CONN_STATES, END_NAMES, KIND_NAMES, SOURCE_NAMES
+from sensor.flows.rows import CONN_STATES, END_NAMES, KIND_NAMES, NOTE_NAMES, SOURCE_NAMES
 from sensor.flows.words import UID_BYTES, cut, uids, words
 from sensor.protocols.community_id import TEXT_BYTES, community_ids
 from sensor.protocols.dns_codes import qtype_name, rcode_name
 from sensor.store.columnar import Column, bools, coded, floats, ints, text
 
+_TLS_VERSIONS = {
+    0: "",
+    0x0002: "SSLv2",
+    0x0300: "SSLv3",
+    **{0x0301 + minor: f"TLSv1{minor}" for minor in range(4)},
+    0xFEFF: "DTLSv10",
+    0xFEFD: "DTLSv12",
+    0xFEFC: "DTLSv13",
+}
+"""Zeek's names."""
+_FACT_COLUMNS = (
+    ("ja3s", "ja3s_id"),
+    ("hassh", "hassh_id"),
+    ("cert_subject", "subject_id"),
+    ("cert_issuer", "issuer_id"),
+    ("cert_sha256", "cert_id"),
+    ("forwarded_for", "forwarded_id"),
+    ("via", "via_id"),
+)
 _PROTO_NAMES = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmp", 132: "sctp"}
 
 
@@ -57,9 +76,10 @@ class Columns:
     def _constant(self, name: str, word: str, n: int) -> Column:
         return _named(name, np.zeros(n, np.int32), (word,))
 
-    def flows(self, rows: NDArray[np.void], pool: Any) -> list[Column]:
-        """Columns of the flow table. rows : FLOW_OUT[n]"""
+    def flows(self, rows: NDArray[np.void], pool: Any, facts: NDArray[np.void]) -> list[Column]:
+        """Columns of the flow table. rows : FLOW_OUT[n]; facts : FACT[], what their `facts` fields number"""
         n = len(rows)
+        mine = facts[rows["facts"]]
         ids = np.empty((n, TEXT_BYTES), np.uint8)
         community_ids(
             *(np.ascontiguousarray(rows[f]) for f in ("orig_hi", "orig_lo", "resp_hi", "resp_lo")),
@@ -82,8 +102,8 @@ class Columns:
             _named("name_source", rows["name_source"], SOURCE_NAMES),
             _named("app", rows["app"], APP_NAMES),
             self._pooled("via_proxy", rows["proxy_id"], pool),
-            self._constant("ja3", "", n),
-            self._constant("ja4", "", n),
+            self._pooled("ja3", mine["ja3_id"], pool),
+            self._pooled("ja4", mine["ja4_id"], pool),
             self._pooled("user_agent", rows["agent_id"], pool),
             _named("conn_state", rows["conn_state"], CONN_STATES),
             self._pooled("history", rows["history_id"], pool),
@@ -92,9 +112,22 @@ class Columns:
             _named("end_reason", rows["end_reason"], END_NAMES),
             self._constant("source", self._source, n),
             _named("tunnel", rows["tunnel"], TUNNEL_NAMES),
+            *self._fact_columns(mine, pool),
+            bools("resolved", rows["resolved"]),
+            _notes(rows),
         ]
 
-    def events(self, rows: NDArray[np.void], pool: Any) -> list[Column]:
+    def _fact_columns(self, facts: NDArray[np.void], pool: Any) -> list[Column]:
+        """Columns of what only some flows have. facts : FACT[n], those of each flow"""
+        versions, codes = np.unique(facts["tls_version"], return_inverse=True)
+        return [
+            self._pooled("sni", facts["sni_id"], pool),
+            self._pooled("alpn", facts["alpn_id"], pool),
+            _named("tls_version", codes, tuple(_TLS_VERSIONS.get(int(v), f"{v:#06x}") for v in versions)),
+            *(self._pooled(name, facts[field], pool) for name, field in _FACT_COLUMNS),
+        ]
+
+    def events(self, rows: NDArray[np.void], pool: Any, _facts: NDArray[np.void]) -> list[Column]:
         """Columns of the event table. rows : EVENT_OUT[n]"""
         n = len(rows)
         return [
@@ -115,11 +148,13 @@ class Columns:
             self._pooled("method", rows["method_id"], pool),
             self._pooled("uri", rows["uri_id"], pool),
             self._pooled("user_agent", rows["agent_id"], pool),
-            self._constant("ja4", "", n),
+            self._pooled("ja4", rows["ja4_id"], pool),
             self._constant("source", self._source, n),
+            ints("status", rows["status"]),
+            self._pooled("content_type", rows["content_id"], pool),
         ]
 
-    def dns(self, rows: NDArray[np.void], pool: Any) -> list[Column]:
+    def dns(self, rows: NDArray[np.void], pool: Any, _facts: NDArray[np.void]) -> list[Column]:
         """Columns of the DNS table. rows : DNS_OUT[n]"""
         kinds, kind_codes = np.unique(rows["qtype"], return_inverse=True)
         rcodes, rcode_codes = np.unique(rows["rcode"], return_inverse=True)
@@ -133,6 +168,8 @@ class Columns:
             self._pooled("answers", rows["answers_id"], pool),
             ints("ttl", rows["ttl"].astype(np.int64)),
             self._constant("source", self._source, len(rows)),
+            _named("app", rows["app"], APP_NAMES),
+            _protos(rows),
         ]
 
 
@@ -142,6 +179,13 @@ def _named(name: str, codes: NDArray[np.integer], words: tuple[str, ...]) -> Col
     offsets = np.zeros(len(words) + 1, np.int64)
     np.cumsum([len(word) for word in encoded], out=offsets[1:])
     return coded(name, codes.astype(np.int32), offsets, np.frombuffer(b"".join(encoded), np.uint8))
+
+
+def _notes(rows: NDArray[np.void]) -> Column:
+    """The words of the bits in `notes`."""
+    present, codes = np.unique(rows["notes"], return_inverse=True)
+    texts = (" ".join(word for bit, word in enumerate(NOTE_NAMES) if int(bits) >> bit & 1) for bits in present)
+    return _named("notes", codes, tuple(texts))
 
 
 def _protos(rows: NDArray[np.void]) -> Column:

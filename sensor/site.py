@@ -42,6 +42,10 @@ DEFAULT_INTERNAL: tuple[Network, ...] = tuple(
 )
 
 
+DEFAULT_GAP_S, MIN_GAP_S, MAX_GAP_S = 1.0, 0.05, 3600.0
+"""The silence between two exchanges of a connection, seconds: the default, and what is allowed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Proxy:
     """A web proxy of the organisation. `port` None: every port of the address is the proxy."""
@@ -85,11 +89,13 @@ class Site:
     internal : networks whose hosts are one's own; the default is `DEFAULT_INTERNAL`
     excluded : networks that no analyzer judges, at either end of a flow; flows are stored all the same
     proxies : declared web proxies
+    exchange_gap_s : seconds of silence that separate two exchanges of one connection
     """
 
     internal: tuple[Network, ...] = DEFAULT_INTERNAL
     excluded: tuple[Network, ...] = ()
     proxies: tuple[Proxy, ...] = ()
+    exchange_gap_s: float = DEFAULT_GAP_S
     _internal: _Ranges = field(init=False, repr=False, compare=False)
     _excluded: _Ranges = field(init=False, repr=False, compare=False)
 
@@ -236,6 +242,14 @@ def _proxies(file: str, key: str, value: Any, errors: list[str]) -> tuple[Proxy,
     return tuple(proxies)
 
 
+def _gap(file: str, key: str, value: Any, errors: list[str]) -> float:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not MIN_GAP_S <= value <= MAX_GAP_S:  # the latter is also false of a NaN
+        errors.append(f"{file}: {key} = {value!r}; allowed: a number of seconds from {MIN_GAP_S:g} to {MAX_GAP_S:g}")
+        return DEFAULT_GAP_S
+    return float(value)
+
+
 def _proxy(text: str) -> Proxy | None:
     whole = parse_address(text)
     if whole is not None:
@@ -286,9 +300,10 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(names))
 
 
-_Reader = Callable[[str, str, Any, list[str]], tuple[Any, ...]]
+_Reader = Callable[[str, str, Any, list[str]], Any]
 _SECTIONS: dict[str, dict[str, tuple[str, _Reader]]] = {
     "networks": {"internal": ("internal", _networks), "excluded": ("excluded", _networks)},
     "proxies": {"addresses": ("proxies", _proxies)},
+    "capture": {"exchange_gap_s": ("exchange_gap_s", _gap)},
 }
 """Section -> key -> (field of Site, reader of the value)."""

@@ -61,7 +61,7 @@ def compile_rest() -> None:
             ("event", out.events[:1], columns.events),
             ("dns", out.dns[:1], columns.dns),
         ):
-            Lake(Path(folder)).append(table, "warm-up", make(rows, pool), rows["bucket"])
+            Lake(Path(folder)).append(table, "warm-up", make(rows, pool, out.facts), rows["bucket"])
     beats = np.arange(5, dtype=np.int64)
     one = [""]
     measure_channels(

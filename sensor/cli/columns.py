@@ -77,6 +77,10 @@ def _service(row: Row) -> str:
     return f"{text_of(row.get('resp_port'))}/{text_of(row.get('proto'))}"
 
 
+def _status(row: Row) -> str:
+    return text_of(row.get("status") or "")
+
+
 def _named_or_address(name_field: str) -> Callable[[Row], str]:
     return lambda row: text_of(row.get(name_field)) or text_of(row.get("resp_ip"))
 
@@ -100,6 +104,8 @@ FLOWS = Kind(
         _plain("state", "conn_state", drop=2),
         _bytes("sent", "orig_bytes", drop=3),
         _bytes("received", "resp_bytes", drop=3),
+        _plain("via proxy", "via_proxy", drop=7),
+        _plain("notes", fold=True, drop=8),
     ),
 )
 
@@ -117,6 +123,9 @@ EVENTS = Kind(
         _plain("answered", drop=5),
         _plain("method", drop=4),
         _plain("uri", fold=True, drop=4),
+        Column("status", _status, right=True, drop=6),
+        _plain("via proxy", "via_proxy", drop=7),
+        _plain("user agent", "user_agent", fold=True, drop=8),
     ),
 )
 
@@ -132,6 +141,7 @@ DNS = Kind(
         _plain("rcode", drop=2),
         _plain("answers", fold=True, drop=1),
         _plain("ttl", right=True, drop=4),
+        _plain("app", drop=5),
     ),
 )
 

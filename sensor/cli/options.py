@@ -1,5 +1,6 @@
 """Options that several verbs share, and their values turned into what the store's questions take."""
 
+import math
 import time
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
@@ -9,6 +10,7 @@ import click
 from analyzers.finding import SEVERITIES
 from sensor.cli.columns import Row
 from sensor.cli.times import parse_when
+from sensor.site import MAX_GAP_S, MIN_GAP_S
 
 EXIT_FINDINGS = 1
 """The exit code where --fail-on is met."""
@@ -29,6 +31,22 @@ class When(click.ParamType[int]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         return parse_when(value, time.time_ns(), self.is_end)
+
+
+class Gap(click.ParamType[float]):
+    """Seconds of silence between two exchanges, within the bounds of the site file."""
+
+    name = "seconds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """See click.ParamType."""
+        try:
+            gap_s = float(value)
+        except ValueError:
+            gap_s = math.nan
+        if not MIN_GAP_S <= gap_s <= MAX_GAP_S:  # also false of a NaN
+            self.fail(f"{value!r}; allowed: a number of seconds from {MIN_GAP_S:g} to {MAX_GAP_S:g}", param, ctx)
+        return gap_s
 
 
 def time_options(verb: _F) -> _F:

@@ -44,6 +44,15 @@ class Session:
 
         return Store.open(self.store_dir)
 
+    def must_have_store(self) -> None:
+        """Raise StoreError where there is no store, for a verb that writes into one but makes none.
+
+        One of an older version passes: its writer brings it up to date.
+        """
+        from sensor.store.store import Store
+
+        Store.must_exist(self.store_dir)
+
     def site(self, internal: Iterable[str] = ()) -> "Site":
         """The site file, or the defaults. Raises: UsageError with everything wrong in it."""
         from sensor.site import load_site

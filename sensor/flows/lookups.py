@@ -146,6 +146,7 @@ def take_dns(s, f, d, ts, n_bytes, data, pos, end, is_short):
     q["ttl"] = np.int32(min(max(info[MIN_TTL_S], np.int64(-1)), np.int64(0x7FFFFFFF)))
     if not q["qname_id"]:
         return True
+    s.cache.answers += info[N_ADDRESSES]
     for i in range(info[N_ADDRESSES]):
         hi, lo = scratch.addresses[i, 0], scratch.addresses[i, 1]
         remember(s.cache, secret, f["orig_hi"], f["orig_lo"], hi, lo, q["qname_id"], ts, info[MIN_TTL_S])

@@ -54,6 +54,22 @@ def recall(cache, key, client_hi, client_lo, hi, lo, ts):
     return np.uint32(0)
 
 
+@kernel(t.boolean(t.uint64, t.uint64))
+def is_outside(hi, lo):
+    """Whether an address is one of the public internet's, as far as that can be told without knowing the site."""
+    if hi == 0 and lo >> np.uint64(32) == 0xFFFF:
+        a, b = np.int64(lo >> np.uint64(24)) & 255, np.int64(lo >> np.uint64(16)) & 255
+        return not (
+            a in (0, 10, 127)
+            or a >= 224
+            or (a == 172 and 16 <= b < 32)
+            or (a == 192 and b == 168)
+            or (a == 169 and b == 254)
+            or (a == 100 and 64 <= b < 128)
+        )
+    return hi >> np.uint64(61) == 1  # 2000::/3
+
+
 @kernel(t.void(FLOW_REC, t.uint32, t.int64))
 def give_name(f, name, source):
     """Let a flow go by a name, unless it has one that is trusted more, or one of the same kind."""

@@ -105,7 +105,7 @@ def _read_http(s, f, data, at, end, ts):
 
 @kernel(t.int64(STATE_REC, FLOW_REC, t.int64, FRAMES, t.int64, t.int64, t.int64))
 def _read_dns(s, f, d, data, at, end, ts):
-    """Read a DNS message behind its length (RFC 1035 section 4.2.2); bytes read, -1 when more are needed, 0 for none."""
+    """Read a DNS message behind its length (RFC 1035 section 4.2.2); bytes read, -1 for more, 0 for none."""
     stop = at + 2 + (be16(data, at) if end - at >= 2 else np.int64(0))
     if stop - at > STREAM_BYTES or (end - at >= 2 and stop - at < _DNS_LEAST):
         return np.int64(0)

@@ -19,7 +19,7 @@ from sensor.protocols.tls_fingerprint import FINGERPRINTS
 CACHED = np.dtype([("code", np.uint64), ("expiry", np.int64), ("name", np.uint32), ("pad", np.uint8, (4,))])
 """A name by (client, address): keyed hash of both addresses, 0 free; packet time it ages at, ns; pool number."""
 CACHE_NAMES = 1 << 17
-CACHE = np.dtype([("names", CACHED, (CACHE_NAMES,))])
+CACHE = np.dtype([("answers", np.int64), ("names", CACHED, (CACHE_NAMES,))])
 
 # --- messages that come in several packets ---
 N_STREAMS, STREAM_BYTES, MOST_RANGES = 1 << 10, 1 << 14, 8

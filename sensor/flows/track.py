@@ -26,6 +26,7 @@ from sensor.flows.rows import (
     FLOW_REC,
     KIND_CONNECTION,
     KIND_EXCHANGE,
+    NOTE_NO_LOOKUP,
     SOURCE_DNS,
 )
 from sensor.flows.state import N_DNS, N_EVENTS, N_FLOWS, STATE_REC
@@ -83,6 +84,8 @@ def _begin(s, p, port, row):
         f["name_id"] = name
         f["name_source"] = SOURCE_DNS
         f["resolved"] = 1
+    elif s.cache.answers > 0 and names.is_outside(f["resp_hi"], f["resp_lo"]):
+        f["notes"] |= np.uint16(NOTE_NO_LOOKUP)
 
 
 @kernel(t.void(FLOW_REC, t.int64))

@@ -36,7 +36,7 @@ _COMPACTIONS = (
     (_FLOW_IDS[:3], (), False),
     ((), (), False),
 )
-"""Which texts of flows and facts a compaction keeps, and whether what clients resolved; the next if that is too much."""
+"""Which texts of flows and facts a compaction keeps, and whether what clients resolved; the next if it is too much."""
 
 Sink = Callable[[Any, Any], None]
 """Takes the buffers (an out.OUT record) and the text pool (a pool.POOL record)."""

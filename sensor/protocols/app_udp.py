@@ -57,7 +57,8 @@ def match_stun(frames, pos, end):
         return APP_NONE
     at = pos + 20
     while at + 4 <= end:
-        if 0x0030 <= be16(frames, at) < 0x8000:
+        kind = be16(frames, at)
+        if kind == 0 or 0x0030 <= kind < 0x8000:
             return APP_NONE
         at += 4 + be16(frames, at + 2)
     return APP_STUN if at == end else APP_NONE

@@ -192,7 +192,7 @@ def _read_length(frames, begin, stop):
     length = np.int64(0)
     at = begin
     while at < stop and 0x30 <= frames[at] <= 0x39:
-        length = min(10 * length + np.int64(frames[at]) - 0x30, LENGTH_MAX)
+        length = min(10 * length + np.int64(frames[at]) - 0x30, np.int64(LENGTH_MAX))
         at += 1
     is_end = at == stop or frames[at] == COMMA or frames[at] == SP or frames[at] == HT
     return length if at > begin and is_end else NO_LENGTH

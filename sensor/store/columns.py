@@ -13,12 +13,26 @@ ColumnType = Literal["text", "int32", "int64", "double", "bool", "json"]
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One column: `unit` is empty where there is none."""
+    """One column.
+
+    unit : empty where there is none
+    since : the store's schema version that brought it; segments written before lack it
+    before : text that rows of such segments read as; for other types it is 0 or false
+    """
 
     name: str
     type: ColumnType
     unit: str
     meaning: str
+    since: int = 1
+    before: str = ""
+
+    @property
+    def absent(self) -> str:
+        """What rows of segments that lack the column read as, as an SQL literal."""
+        if self.type == "text":
+            return f"'{self.before}'"
+        return "false" if self.type == "bool" else "0"
 
 
 FLOW = (
@@ -27,7 +41,7 @@ FLOW = (
     Field("first_ts", "int64", "ns since 1970 UTC", "Time of the first packet of this report."),
     Field("last_ts", "int64", "ns since 1970 UTC", "Time of the last packet of this report."),
     Field("duration_s", "double", "s", "Time from the first to the last packet."),
-    Field("proto", "text", "", "Transport protocol: tcp, udp, icmp, icmp6, sctp, or the IP protocol number."),
+    Field("proto", "text", "", "Transport protocol: tcp, udp, icmp (both versions), sctp, or ip- and the number."),
     Field("orig_ip", "text", "", "Address of the originator, in canonical text."),
     Field("orig_port", "int32", "", "Port of the originator; ICMP: the type."),
     Field("resp_ip", "text", "", "Address of the responder, in canonical text."),
@@ -51,6 +65,18 @@ FLOW = (
     Field("end_reason", "text", "", "Why the flow was reported: idle, active, end, forced, evicted."),
     Field("source", "text", "", "Name of the capture file, or the interface."),
     Field("tunnel", "text", "", "The tunnel it came out of: gre, erspan, vxlan, geneve, ipip, 6in4, ... or empty."),
+    Field("sni", "text", "", "Server name in the client's own TLS or QUIC hello, or empty.", since=2),
+    Field("alpn", "text", "", "ALPN: the server's choice where it is in the clear, else the client's first.", since=2),
+    Field("tls_version", "text", "", "Version of TLS as Zeek has it: TLSv12, TLSv13, DTLSv12, ... or empty.", since=2),
+    Field("ja3s", "text", "", "JA3S fingerprint of the TLS server's answer, or empty.", since=2),
+    Field("hassh", "text", "", "HASSH fingerprint of the SSH client, or empty.", since=2),
+    Field("cert_subject", "text", "", "Subject of the server's certificate; TLS 1.3 hides it. Or empty.", since=2),
+    Field("cert_issuer", "text", "", "Issuer of the server's certificate, or empty.", since=2),
+    Field("cert_sha256", "text", "", "SHA-256 of the server's certificate, in hexadecimal, or empty.", since=2),
+    Field("forwarded_for", "text", "", "Clients named in X-Forwarded-For or Forwarded of requests, or empty.", since=2),
+    Field("via", "text", "", "Proxies that requests or answers name in Via, or empty.", since=2),
+    Field("resolved", "bool", "", "Whether a DNS answer with the responder's address was seen before.", since=2),
+    Field("notes", "text", "", "What is odd about it: words of a fixed list, joined by spaces, or empty.", since=2),
 )
 
 EVENT = (
@@ -73,6 +99,8 @@ EVENT = (
     Field("user_agent", "text", "", "HTTP User-Agent, or empty."),
     Field("ja4", "text", "", "JA4 fingerprint of the client, or empty."),
     Field("source", "text", "", "Name of the capture file, or the interface."),
+    Field("status", "int32", "", "HTTP status of the answer, 0 for none.", since=2),
+    Field("content_type", "text", "", "HTTP Content-Type of the answer, or empty.", since=2),
 )
 
 DNS = (
@@ -85,6 +113,8 @@ DNS = (
     Field("answers", "text", "", "Answers, joined by commas; empty when there were none."),
     Field("ttl", "int64", "s", "Smallest time to live of the answers, -1 when there were none."),
     Field("source", "text", "", "Name of the capture file, or the interface."),
+    Field("app", "text", "", "How it was asked: dns, mdns, llmnr, netbios.", since=2, before="dns"),
+    Field("proto", "text", "", "Transport protocol: udp, tcp; empty where it was not noted.", since=2),
 )
 
 FINDING = (
@@ -111,7 +141,25 @@ FINDING = (
 )
 
 LAKE_TABLES = {"flow": FLOW, "event": EVENT, "dns": DNS}
-"""The tables of the lake; the results database keeps `dns` as `dns_query`, because `dns` is Zeek's view there."""
+"""The tables of the lake."""
+
+EVIDENCE_TABLES = {"flow": FLOW, "event": EVENT, "dns_query": DNS}
+"""The same tables as the results database calls them, where it keeps copies of rows: `dns` is Zeek's view there."""
+
+LAKE_VERSION = max(field.since for fields in LAKE_TABLES.values() for field in fields)
+"""The version of the segments that are written now: the newest schema version that brought the lake a column."""
+
+NOTE_WORDS = {
+    "ech": "The client's hello was encrypted (ECH): the server name seen is not the one that was meant.",
+    "sni-differs": "The server name of the hello is another than the host that the proxy was asked for.",
+    "no-lookup": "A public address that no DNS answer gave before, although DNS answers were seen.",
+    "names-lost": "A message that may have held names was not whole; an empty name does not mean that there was none.",
+}
+"""The words that `notes` of a flow may hold, and what each says."""
+
+EVENT_KINDS = ("connection", "exchange", "request", "query", "attempt")
+CONN_STATES = ("S0", "S1", "SF", "REJ", "S2", "S3", "RSTO", "RSTR", "RSTOS0", "RSTRH", "SH", "SHR", "OTH")
+DNS_APPS = ("dns", "mdns", "llmnr", "netbios")
 
 PARTITION_TS = {"flow": "last_ts", "event": "ts", "dns": "ts"}
 """The column whose UTC day a row is filed under: for a flow the day it was reported."""

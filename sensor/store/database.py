@@ -8,7 +8,8 @@ import sqlite3
 from pathlib import Path
 
 from sensor.errors import StoreError
-from sensor.store.schema import APPLICATION_ID, SCHEMA_VERSION
+from sensor.store.columns import EVIDENCE_TABLES
+from sensor.store.schema import APPLICATION_ID, OLDEST_READABLE, SCHEMA_VERSION
 
 _BUSY_TIMEOUT_S = 10.0
 _FILE_MODE = 0o640
@@ -45,11 +46,13 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
 def open_read_only(path: Path) -> sqlite3.Connection:
     """Open the database without changing it, whether or not a writer is at work.
 
+    One of an older version shows its rows with the columns of this version all the same.
+
     In WAL mode a reader needs the -shm file. When the last writer has gone and the reader may not write into the
     directory, it cannot be made; then the file is complete as it stands and is opened as immutable. While there is
     something in a -wal file, that would miss it, so it is not tried.
 
-    Raises: StoreError for a missing, foreign, newer or older database.
+    Raises: StoreError for a missing, foreign, newer or much older database.
     """
     uri = path.resolve().as_uri()
     try:
@@ -69,15 +72,28 @@ def open_read_only(path: Path) -> sqlite3.Connection:
 def _checked(db: sqlite3.Connection, path: Path) -> sqlite3.Connection:
     try:
         version = _version(db, path)
-        if version < SCHEMA_VERSION:
+        if version < OLDEST_READABLE:
             raise StoreError(
                 f"{path} is of schema version {version}, this kagami reads {SCHEMA_VERSION}; "
                 f"run `kagami analyze` once to bring it up to date"
             )
+        _add_columns(db, version)
     except (StoreError, sqlite3.Error):
         db.close()
         raise
     return db
+
+
+def _add_columns(db: sqlite3.Connection, version: int) -> None:
+    """Show the evidence with the columns that versions after this one brought: views of this connection alone.
+
+    SQLite takes a quoted name that is no column for a text, so a missing column would give its own name as value.
+    """
+    for table, fields in EVIDENCE_TABLES.items():
+        missing = [field for field in fields if field.since > version]
+        if missing:
+            values = ", ".join(f'{field.absent} AS "{field.name}"' for field in missing)
+            db.execute(f'CREATE TEMP VIEW "{table}" AS SELECT *, {values} FROM main."{table}"')
 
 
 def _version(db: sqlite3.Connection, path: Path) -> int:

@@ -1,8 +1,11 @@
 """The lake: flow, event and DNS history as immutable Parquet segments.
 
-A segment is `<table>/day=YYYY-MM-DD/bucket=NN/<name>.parquet`. Appending needs numba (the Parquet writer); listing and
-reading need neither numba nor, until a question is asked, DuckDB. Readers take no lock: a segment is there whole or
-not at all. This module never judges what the rows mean.
+A segment is `<table>/day=YYYY-MM-DD/bucket=NN/<name>.v<version>.parquet`. Appending needs numba (the Parquet writer);
+listing and reading need neither numba nor, until a question is asked, DuckDB. Readers take no lock: a segment is there
+whole or not at all. This module never judges what the rows mean.
+
+The version in a name (none: 1) says which columns are in the file, so that old segments are read as they are, without
+opening each one first to find out: that alone would double what a question to many small segments takes.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensor.errors import StoreError
-from sensor.store.columns import LAKE_TABLES, MIXED_DAY, NANOSECONDS_A_DAY, PARTITION_TS
+from sensor.store.columns import LAKE_TABLES, LAKE_VERSION, MIXED_DAY, NANOSECONDS_A_DAY, PARTITION_TS, Field
 
 if TYPE_CHECKING:
     import duckdb
@@ -31,6 +34,7 @@ SEGMENT_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 DEFAULT_MEMORY_LIMIT = "512MiB"
 
 _SUFFIX = ".parquet"
+_VERSION = re.compile(r"\.v([0-9]{1,4})\.parquet$")
 _DUCKDB_TYPES = {"text": "VARCHAR", "int32": "INTEGER", "int64": "BIGINT", "double": "DOUBLE", "bool": "BOOLEAN"}
 
 
@@ -70,8 +74,9 @@ class Lake:
         self._scratch = self._scratch or Scratch()
         ts_ns = next(column.values for column in columns if column.name == PARTITION_TS[table])
         n_files = 0
+        file_name = f"{segment}.v{LAKE_VERSION}{_SUFFIX}"
         for day, number, rows in partitions(ts_ns, bucket):
-            path = self.root / table / f"day={day}" / f"bucket={number:02d}" / (segment + _SUFFIX)
+            path = self.root / table / f"day={day}" / f"bucket={number:02d}" / file_name
             write_segment(path, columns, incoming=self.incoming, rows=rows, scratch=self._scratch)
             n_files += 1
         return n_files
@@ -163,15 +168,27 @@ class Lake:
         """SQL (in parentheses, to be used after FROM) and its parameters for the rows of a table.
 
         Segments are chosen as in `files`; rows are not filtered. A table without segments gives no rows, with the right
-        columns and types.
+        columns and types. A column that an old segment lacks reads as Field.absent says.
         """
         fields = LAKE_TABLES[table]
-        paths = self.files(table, since_ns=since_ns, until_ns=until_ns, buckets=buckets)
+        paths: dict[int, list[object]] = {}
+        for path in self.files(table, since_ns=since_ns, until_ns=until_ns, buckets=buckets):
+            paths.setdefault(segment_version(path.name), []).append(_literal(path))
         if not paths:
             empty = ", ".join(f'NULL::{_DUCKDB_TYPES[field.type]} AS "{field.name}"' for field in fields)
             return f"(SELECT {empty} WHERE false)", []
-        names = ", ".join(f'"{field.name}"' for field in fields)
-        return f"(SELECT {names} FROM read_parquet(?, hive_partitioning = false))", [[_literal(path) for path in paths]]
+        parts = [
+            f"SELECT {', '.join(_selected(field, version) for field in fields)} "
+            "FROM read_parquet(?, hive_partitioning = false)"
+            for version in paths
+        ]
+        return f"({' UNION ALL '.join(parts)})", list(paths.values())
+
+
+def segment_version(name: str) -> int:
+    """The version that the name of a segment's file tells; 1 for those that were written before names told it."""
+    match = _VERSION.search(name)
+    return int(match[1]) if match else 1
 
 
 def day_name(ts_ns: int) -> str:
@@ -193,6 +210,13 @@ def _children(path: Path) -> Iterator[Path]:
 def _literal(path: Path) -> str:
     """A path that DuckDB takes as it is: its globbing characters in brackets."""
     return re.sub(r"([*?\[])", r"[\1]", str(path))
+
+
+def _selected(field: Field, version: int) -> str:
+    """SQL for one column of segments of a version."""
+    if field.since <= version:
+        return f'"{field.name}"'
+    return f'{field.absent}::{_DUCKDB_TYPES[field.type]} AS "{field.name}"'
 
 
 def _check_name(name: str) -> None:

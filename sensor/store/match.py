@@ -7,6 +7,9 @@ from sensor.errors import UsageError
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+NONE = "none"
+"""What stands for an empty column in a filter: an application not recognised, a question not answered."""
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -32,7 +35,7 @@ class Target:
 
     def matches_name(self, name: str) -> bool:
         """Whether a name is the one meant, or under it."""
-        lower = name.lower()
+        lower = name.lower().rstrip(".")
         return bool(self.name) and (lower == self.name or lower.endswith("." + self.name))
 
 
@@ -56,6 +59,17 @@ def parse_target(value: str) -> Target:
         except UnicodeError as error:
             raise UsageError(f"{value!r} is no valid name: {error}") from error
     return Target(name=name)
+
+
+def parse_name(value: str) -> str:
+    """A name as `Target.name` has it.
+
+    Raises: UsageError for an address, a network, and what is no name.
+    """
+    target = parse_target(value)
+    if not target.name:
+        raise UsageError(f"{value!r} is an address or a network, no name such as example.com")
+    return target.name
 
 
 def canonical_address(value: str) -> str:

@@ -206,6 +206,50 @@ def _zeek_views(db: Database) -> None:
     )
 
 
+@_step(2)
+def handshakes(db: Database) -> None:
+    """What handshakes and requests tell beyond names, in the evidence and in Zeek's views of it.
+
+    Rows kept before read as empty, like rows of the segments they were copied from.
+    """
+    texts = ("sni", "alpn", "tls_version", "ja3s", "hassh", "cert_subject", "cert_issuer", "cert_sha256")
+    for name in (*texts, "forwarded_for", "via"):
+        db.table("flow").add_column(name, str, not_null_default="")
+    db.table("flow").add_column("resolved", int, not_null_default=0)
+    db.table("flow").add_column("notes", str, not_null_default="")
+    db.table("event").add_column("status", int, not_null_default=0)
+    db.table("event").add_column("content_type", str, not_null_default="")
+    db.table("dns_query").add_column("app", str, not_null_default="dns")
+    db.table("dns_query").add_column("proto", str, not_null_default="")
+    _zeek_views_of_handshakes(db)
+
+
+def _zeek_views_of_handshakes(db: Database) -> None:
+    """The views `ssl`, `http` and `dns` again, with the columns of Zeek that can now be filled."""
+    ends = 'orig_ip AS "id.orig_h", orig_port AS "id.orig_p", resp_ip AS "id.resp_h", resp_port AS "id.resp_p"'
+    db.create_view(
+        "ssl",
+        f"""SELECT first_ts / 1e9 AS ts, uid, {ends}, tls_version AS version, CASE WHEN sni <> '' THEN sni
+        WHEN name_source IN ('sni', 'quic') THEN name ELSE '' END AS server_name, alpn AS next_protocol,
+        cert_sha256 AS cert_chain_fps, cert_subject AS subject, cert_issuer AS issuer, ja3, ja3s, ja4
+        FROM flow WHERE app IN ('tls', 'quic') OR sni <> '' OR tls_version <> ''""",
+        replace=True,
+    )
+    db.create_view(
+        "http",
+        """SELECT ts / 1e9 AS ts, uid, orig_ip AS "id.orig_h", resp_ip AS "id.resp_h", resp_port AS "id.resp_p", method,
+        dest AS host, uri, user_agent, orig_bytes AS request_body_len, resp_bytes AS response_body_len,
+        status AS status_code, content_type AS resp_mime_types FROM event WHERE method <> ''""",
+        replace=True,
+    )
+    db.create_view(
+        "dns",
+        """SELECT ts / 1e9 AS ts, orig_ip AS "id.orig_h", resp_ip AS "id.resp_h", proto, qname AS query,
+        qtype AS qtype_name, rcode AS rcode_name, answers, ttl AS TTLs FROM dns_query""",
+        replace=True,
+    )
+
+
 def migrate(db: Database) -> None:
     """Apply the steps that are still missing.
 

@@ -3,8 +3,11 @@
 APPLICATION_ID = 0x6B67616D
 """SQLite's application_id of a kagami database: "kgam"."""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """The number of migrations this kagami knows; SQLite's user_version of a database it wrote."""
+
+OLDEST_READABLE = 1
+"""The oldest version that commands read as it is, without a writer that brings it up to date first."""
 
 DATABASE_NAME = "kagami.sqlite"
 LAKE_NAME = "lake"
@@ -16,6 +19,9 @@ SOURCE_DAMAGED = "damaged"
 SOURCE_INTERRUPTED = "interrupted"
 SOURCE_STATES = (SOURCE_RUNNING, SOURCE_COMPLETE, SOURCE_DAMAGED, SOURCE_INTERRUPTED)
 """running: being read; complete: read to its end; damaged: as far as it goes; interrupted: to be read again."""
+
+SETTINGS = "settings"
+"""The kind of those counters that are no counts but what a source was read with; they are never added up."""
 
 FINDING_STATES = ("new", "investigating", "confirmed", "false-positive", "resolved")
 """Where a person stands with a finding."""

@@ -28,7 +28,7 @@ from sensor.store.schema import (
     FINDING_KEY,
     LAKE_NAME,
     LOCK_NAME,
-    SCHEMA_VERSION,
+    SETTINGS,
     SOURCE_COMPLETE,
     SOURCE_DAMAGED,
     SOURCE_INTERRUPTED,
@@ -63,8 +63,7 @@ class Store:
         Raises: StoreError when it is missing, foreign, of a newer version, unreadable, or has another writer.
         """
         if not write:
-            if not (path / DATABASE_NAME).exists():
-                raise StoreError(f"there is no store in {path}; make one with `kagami replay FILE --store {path}`")
+            cls.must_exist(path)
             return cls(path, open_read_only(path / DATABASE_NAME), None)
         _prepare_directory(path)
         lock = WriterLock(path / LOCK_NAME)
@@ -79,6 +78,12 @@ class Store:
             store.close()
             raise
         return store
+
+    @staticmethod
+    def must_exist(path: Path) -> None:
+        """Raise StoreError where there is no store; one of an older version is one."""
+        if not (path / DATABASE_NAME).exists():
+            raise StoreError(f"there is no store in {path}; make one with `kagami replay FILE --store {path}`")
 
     def close(self) -> None:
         """Close the database and let the next writer in."""
@@ -247,12 +252,18 @@ class Store:
         ).fetchone()
         counters: dict[str, dict[str, int]] = {}
         for kind, name, value in db.execute(
-            "SELECT kind, name, sum(value) FROM counter GROUP BY kind, name ORDER BY kind, name"
+            "SELECT kind, name, sum(value) FROM counter WHERE kind <> ? GROUP BY kind, name ORDER BY kind, name",
+            (SETTINGS,),
         ):
             counters.setdefault(kind, {})[name] = value
+        settings: dict[str, list[int]] = {}
+        for name, value in db.execute(
+            "SELECT DISTINCT name, value FROM counter WHERE kind = ? ORDER BY name, value", (SETTINGS,)
+        ):
+            settings.setdefault(name, []).append(value)
         return {
             "store": str(self.path),
-            "schema_version": SCHEMA_VERSION,
+            "schema_version": db.execute("PRAGMA user_version").fetchone()[0],
             "sources": sources,
             **dict(zip(("packets", "bytes", "flows", "events", "dns", "first_ts", "last_ts"), totals, strict=True)),
             "damaged": [
@@ -262,6 +273,7 @@ class Store:
                 )
             ],
             "counters": counters,
+            "settings": settings,
             "findings": dict(db.execute("SELECT state, count(*) FROM finding GROUP BY state ORDER BY state")),
             "lake": {
                 table: dict(zip(("segments", "bytes"), self.lake.size(table), strict=True)) for table in LAKE_TABLES

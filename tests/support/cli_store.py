@@ -70,7 +70,14 @@ def make_store(path: Path) -> Path:
             SHA256, state="complete", packets=1_234_567, n_bytes=98_765_432, first_ts=NOON_NS,
             last_ts=NOON_NS + 3_600 * S, rows={"flow": len(flows), "event": len(events), "dns": len(dns)},
         )  # fmt: skip
-        store.save_counters(SHA256, {"decode": {"ok": 1_234_500, "truncated_ip": 67}, "flows": {"evicted": 3}})
+        store.save_counters(
+            SHA256,
+            {
+                "decode": {"ok": 1_234_500, "truncated_ip": 67},
+                "flows": {"evicted": 3},
+                "settings": {"exchange_gap_ms": 200},
+            },
+        )
         ids = store.upsert_findings(
             [
                 finding(),

@@ -13,12 +13,14 @@ from sensor.errors import InputError, PrivilegeError
 
 DOC = (Path(__file__).resolve().parents[2] / "docs" / "commands.md").read_text(encoding="utf-8")
 DESIGNED = {
-    "replay": "--no-analyze --jobs --rotated --internal --fail-on",
+    "replay": "--no-analyze --jobs --rotated --internal --gap --fail-on",
     "analyze": "--since --until --fail-on",
     "findings": "--analyzer --min-score --host --dest --since --until --state --limit --fail-on",
-    "flows": "--host --dest --port --proto --state --since --until --limit",
-    "events": "--host --dest --port --proto --since --until --limit",
-    "dns": "--host --dest --since --until --limit",
+    "flows": """--host --dest --name --port --proto --state --app --ja3 --ja4 --user-agent --via-proxy --direct --since
+        --until --limit""",
+    "events": """--host --dest --name --port --proto --kind --method --uri --app --ja3 --ja4 --user-agent --via-proxy
+        --direct --since --until --limit""",
+    "dns": "--host --dest --name --answer --qtype --rcode --app --since --until --limit",
     "blocklist": "--format --output -o",
 }
 """Options that other people's scripts rely on; a verb may have more, never fewer."""
@@ -29,7 +31,7 @@ def documented(section: str) -> set[str]:
     body = re.search(rf"^## {section}$(.*?)(?=^## |\Z)", DOC, re.M | re.S)
     assert body, f"docs/commands.md has no section {section}"
     cells = [line.split("|")[1] for line in body[1].splitlines() if line.startswith("| `-")]
-    return set(re.findall(r"(?<!\w)--?[a-z][a-z-]*", " ".join(cells)))
+    return set(re.findall(r"(?<!\w)--?[a-z][a-z0-9-]*", " ".join(cells)))
 
 
 def options(command: click.Command, shared: Collection[str] = ()) -> set[str]:

@@ -80,6 +80,27 @@ def test_words_reach_the_work(kagami: Any, work: Work, store_dir: Path) -> None:
     assert not call["site"].is_internal("10.0.0.1")
 
 
+def test_the_gap_is_the_options_else_the_sites(kagami: Any, work: Work, tmp_path: Path) -> None:
+    site = tmp_path / "site.toml"
+    site.write_text("[capture]\nexchange_gap_s = 5\n")
+    for args in ((), ("--site", str(site)), ("--site", str(site), "--gap", "0.2")):
+        assert kagami("replay", ".", *args).code == 0
+    assert [call["site"].exchange_gap_s for call in work.calls] == [1.0, 5.0, 0.2]
+
+
+@pytest.mark.parametrize("value", ["0", "0.01", "3601", "nan", "inf", "soon", ""])
+def test_gaps_that_make_no_sense(kagami: Any, work: Work, value: str) -> None:
+    done = kagami("replay", ".", "--gap", value)
+    assert (done.code, work.calls) == (2, [])
+    assert f"'--gap': {value!r}; allowed: a number of seconds from 0.05 to 3600" in done.err
+
+
+def test_a_gap_for_what_is_in_the_store_already(kagami: Any, work: Work) -> None:
+    work.sources = [source(skipped=True)]
+    assert "--gap changes nothing about what was in the store already" in kagami("replay", ".", "--gap", "2").err
+    assert "--gap" not in kagami("replay", ".").err
+
+
 def test_findings_on_stdout_and_the_rest_on_stderr(kagami: Any, work: Work) -> None:
     done = kagami("replay", ".", "--json")
     assert [row["id"] for row in json.loads(done.out)] == [1, 2, 3]

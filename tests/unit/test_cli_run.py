@@ -158,6 +158,18 @@ def test_an_explicit_limit_holds_in_a_pipe_and_is_said(kagami: Any) -> None:
         (["events", "--kind", "request"], 1),
         (["dns", "--qtype", "txt"], 1),
         (["dns", "--dest", "203.0.113.66"], 1),
+        (["dns", "--answer", "203.0.113.0/24"], 1),
+        (["dns", "--qtype", "16", "--app", "dns"], 0),
+        (["dns", "--rcode", "none"], 0),
+        (["flows", "--name", "UPDATES.example.", "--name", "none.example"], N_BEATS),
+        (["flows", "--app", "tls"], N_BEATS),
+        (["flows", "--app", "none"], 2),
+        (["flows", "--port", "443", "--port", "80"], N_BEATS + 2),
+        (["flows", "--via-proxy"], 0),
+        (["flows", "--direct", "--user-agent", "[BOLD red]EVIL"], 1),
+        (["events", "--method", "get", "--uri", "/c calc"], 1),
+        (["events", "--app", "tls", "--name", "updates.example"], N_BEATS),
+        (["events", "--kind", "attempt", "--kind", "request"], 1),
     ],
 )
 def test_filters_reach_the_store(kagami: Any, args: list[str], n_rows: int) -> None:
@@ -301,13 +313,15 @@ def test_status_in_words_and_as_json(kagami: Any) -> None:
         "1,234,567 packets",
         "truncated_ip 67",
         "evicted 3",
+        "read with   exchange gap 200 ms\n",
         "1 critical, 1 high, 1 low (3 new)",
     ):
         assert part in text
     health = json.loads(kagami("status", "--json").out)
     assert health["findings_by_severity"] == {"critical": 1, "high": 1, "low": 1}
     assert health["first_ts"] == "2024-10-04T12:00:00.000000000Z"
-    assert health["counters"]["flows"] == {"evicted": 3}
+    assert health["counters"] == {"decode": {"ok": 1_234_500, "truncated_ip": 67}, "flows": {"evicted": 3}}
+    assert health["settings"] == {"exchange_gap_ms": [200]}
 
 
 def test_the_blocklist_previews_and_writes(kagami: Any, tmp_path: Path) -> None:

@@ -104,8 +104,11 @@ def test_a_whole_file(tmp_path: Path) -> None:
         internal = ["10.0.0.0/8", "fd00::/8", "198.51.100.0/24"]
         [proxies]
         addresses = ["10.0.0.5:3128", "10.0.0.6", "[fd00::5]:8080", "fd00::6"]
+        [capture]
+        exchange_gap_s = 0.25
         """,
     )
+    assert site.exchange_gap_s == 0.25
     assert site.internal == tuple(ip_network(n) for n in ("10.0.0.0/8", "fd00::/8", "198.51.100.0/24"))
     assert site.proxies == (
         Proxy(ip_address("10.0.0.5"), 3128),
@@ -148,7 +151,7 @@ def test_all_errors_at_once(tmp_path: Path) -> None:
     )
     text = "\n".join(lines)
     assert len(lines) == 11
-    assert "unknown section [spare]; known: [networks], [proxies]" in text
+    assert "unknown section [spare]; known: [capture], [networks], [proxies]" in text
     assert "unknown section [proxy]" in text
     assert "[networks] unknown key 'inside'; known: excluded, internal" in text
     assert "'10.0.0.1/8', which has host bits set (meant 10.0.0.0/8?); allowed: networks in CIDR form" in text
@@ -186,6 +189,26 @@ def test_what_a_file_must_not_say(tmp_path: Path, text: str, said: str) -> None:
     lines = errors_of(tmp_path, text)
     assert len(lines) == 1
     assert said in lines[0]
+
+
+@pytest.mark.parametrize("value", ["0.05", "1", "3600", "3600.0", "2.5e1"])
+def test_the_gap_between_exchanges(tmp_path: Path, value: str) -> None:
+    gap_s = site_from(tmp_path, f"[capture]\nexchange_gap_s = {value}").exchange_gap_s
+    assert gap_s == float(value)
+    assert isinstance(gap_s, float)
+
+
+@pytest.mark.parametrize("value", ["0", "0.049", "-1", "3600.1", "nan", "inf", "true", '"1"', "[1]", "10" * 50])
+def test_gaps_that_make_no_sense(tmp_path: Path, value: str) -> None:
+    (line,) = errors_of(tmp_path, f"[capture]\nexchange_gap_s = {value}")
+    assert "[capture] exchange_gap_s = " in line
+    assert line.endswith("allowed: a number of seconds from 0.05 to 3600")
+
+
+def test_the_default_gap_is_that_of_the_tracker() -> None:
+    from sensor.flows.tracker import Timeouts
+
+    assert Site().exchange_gap_s == Timeouts().gap_s
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

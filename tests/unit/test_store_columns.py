@@ -5,18 +5,34 @@ from pathlib import Path
 
 import pytest
 
-from sensor.store.columns import DNS, EVENT, FINDING, FLOW, LAKE_TABLES, PARTITION_TS, Field
-from sensor.store.schema import SOURCE_STATES
+from sensor.constants import APP_NAMES
+from sensor.flows import rows
+from sensor.store.columns import (
+    CONN_STATES,
+    DNS,
+    DNS_APPS,
+    EVENT,
+    EVENT_KINDS,
+    FINDING,
+    FLOW,
+    LAKE_TABLES,
+    LAKE_VERSION,
+    NOTE_WORDS,
+    PARTITION_TS,
+    Field,
+)
+from sensor.store.schema import SCHEMA_VERSION, SOURCE_STATES
 
 TABLES = {"flow": FLOW, "event": EVENT, "dns": DNS, "finding": FINDING}
 
 CONTRACT = {
     "flow": """uid community_id first_ts last_ts duration_s proto orig_ip orig_port resp_ip resp_port vlan_id name
         name_source app via_proxy ja3 ja4 user_agent conn_state history orig_pkts resp_pkts orig_bytes resp_bytes
-        orig_ip_bytes resp_ip_bytes end_reason source""",
+        orig_ip_bytes resp_ip_bytes end_reason source tunnel sni alpn tls_version ja3s hassh cert_subject cert_issuer
+        cert_sha256 forwarded_for via resolved notes""",
     "event": """ts uid orig_ip resp_ip resp_port proto dest name_source kind orig_bytes resp_bytes duration_s via_proxy
-        answered method uri user_agent ja4 source""",
-    "dns": "ts orig_ip resp_ip qname qtype rcode answers ttl",
+        answered method uri user_agent ja4 source status content_type""",
+    "dns": "ts orig_ip resp_ip qname qtype rcode answers ttl source app proto",
     "finding": """id analyzer orig_ip dest dest_ips resp_port proto score severity first_ts last_ts events interval_s
         jitter_frac via_proxy outcome reasons techniques state note""",
 }
@@ -33,9 +49,9 @@ def test_the_contract_is_kept(table: str) -> None:
 def test_the_data_dictionary_is_complete(repo: Path, table: str, fields: tuple[Field, ...]) -> None:
     text = (repo / "docs" / "data-dictionary.md").read_text(encoding="utf-8")
     section = re.split(r"^##+ ", text.split(f"\n### {table}\n")[1], maxsplit=1, flags=re.M)[0]
-    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| (.*?) \| (.*) \|$", section.replace("|  |", "|   |"), re.M)
-    rows = [(name, kind, unit.strip(), meaning) for name, kind, unit, meaning in rows]
-    assert rows == [(field.name, field.type, field.unit, field.meaning) for field in fields]
+    lines = re.findall(r"^\| `(\w+)` \| (\w+) \| (.*?) \| (.*) \|$", section.replace("|  |", "|   |"), re.M)
+    told = [(name, kind, unit.strip(), meaning) for name, kind, unit, meaning in lines]
+    assert told == [(field.name, field.type, field.unit, field.meaning) for field in fields]
 
 
 def test_every_source_state_is_explained(repo: Path) -> None:
@@ -49,3 +65,25 @@ def test_columns_are_told_apart_and_explained(table: str, fields: tuple[Field, .
     assert all(field.meaning.endswith(".") for field in fields)
     assert all(field.unit for field in fields if field.name.endswith(("_ts", "ts", "_s", "_bytes", "_pkts")))
     assert PARTITION_TS[table] in {field.name for field in fields if field.type == "int64"}
+
+
+@pytest.mark.parametrize(("table", "fields"), LAKE_TABLES.items())
+def test_columns_are_only_ever_added_at_the_end(table: str, fields: tuple[Field, ...]) -> None:
+    """A row of the database is inserted by place, and a segment of an older version has the first columns."""
+    versions = [field.since for field in fields]
+    assert versions == sorted(versions)
+    assert max(versions) <= LAKE_VERSION <= SCHEMA_VERSION
+
+
+def test_every_column_that_came_later_says_so_in_the_dictionary(repo: Path) -> None:
+    text = (repo / "docs" / "data-dictionary.md").read_text(encoding="utf-8")
+    assert all(f"\n| {version} | " in text for version in range(2, LAKE_VERSION + 1))
+
+
+def test_the_words_of_columns_are_those_that_rows_have(repo: Path) -> None:
+    assert sorted(CONN_STATES) == sorted(rows.CONN_STATES)
+    assert rows.KIND_NAMES == EVENT_KINDS
+    assert set(DNS_APPS) <= set(APP_NAMES)
+    text = (repo / "docs" / "data-dictionary.md").read_text(encoding="utf-8")
+    assert all(f"\n| `{word}` | {meaning} |\n" in text for word, meaning in NOTE_WORDS.items())
+    assert not any(" " in word for word in NOTE_WORDS)

@@ -43,17 +43,57 @@ def test_every_migration_is_numbered_and_recorded(path: Path) -> None:
     assert not MIGRATIONS.pending(sqlite_utils.Database(path))
 
 
-def test_released_migrations_are_never_edited(path: Path) -> None:
+DIGESTS = {1: "b931e0a0b27b9826", 2: "00aff25e9f08abc4"}
+"""Of the columns of each schema version."""
+
+
+def database_of(path: Path, version: int) -> sqlite3.Connection:
+    """A database as a kagami of that schema version left it."""
+    db = sqlite3.connect(path)
+    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    later = [step.name for step in MIGRATIONS.pending(sqlite_utils.Database(db)) if int(step.name[:4]) > version]
+    MIGRATIONS.apply(sqlite_utils.Database(db), stop_before=later)
+    assert db.execute("PRAGMA user_version").fetchone() == (version,)
+    db.commit()
+    return db
+
+
+@pytest.mark.parametrize("version", range(1, SCHEMA_VERSION + 1))
+def test_released_migrations_are_never_edited(path: Path, version: int) -> None:
     """A step that was released may be on somebody's disk: add another step, and a digest for it, instead of editing."""
-    digests = {1: "b931e0a0b27b9826"}
-    with open_for_writing(path) as db:
+    with database_of(path, version) as db:
         shape = db.execute(
             """SELECT master.name, info.cid, info.name, info.type, info.pk, info."notnull" FROM sqlite_master AS master
             JOIN pragma_table_xinfo(master.name) AS info WHERE master.name NOT LIKE '\\_%' ESCAPE '\\'
             ORDER BY master.name, info.cid"""
         ).fetchall()
     assert len(shape) > 150
-    assert hashlib.sha256(repr(shape).encode()).hexdigest()[:16] == digests[SCHEMA_VERSION]
+    assert hashlib.sha256(repr(shape).encode()).hexdigest()[:16] == DIGESTS[version]
+
+
+def test_rows_of_version_1_read_as_empty_in_what_came_later(path: Path) -> None:
+    db = database_of(path, 1)
+    db.execute("INSERT INTO flow (uid, name, name_source, app) VALUES ('C1', 'a.example', 'sni', 'tls')")
+    db.execute("INSERT INTO event (uid, method) VALUES ('C1', 'GET')")
+    db.execute("INSERT INTO dns_query (qname) VALUES ('a.example')")
+    db.commit()
+    db.close()
+    flow, event, dns = (
+        "SELECT name, sni, cert_sha256, resolved, notes FROM flow",
+        "SELECT method, status, content_type FROM event",
+        "SELECT qname, app, proto FROM dns_query",
+    )
+    before = path.read_bytes()
+    reader = open_read_only(path)  # as it is
+    told = [reader.execute(sql).fetchall() for sql in (flow, event, dns)]
+    reader.close()
+    assert path.read_bytes() == before
+    assert told == [[("a.example", "", "", 0, "")], [("GET", 0, "")], [("a.example", "dns", "")]]
+    with open_for_writing(path) as writer:  # brought up to date
+        assert [writer.execute(sql).fetchall() for sql in (flow, event, dns)] == told
+        assert writer.execute("SELECT server_name, version FROM ssl").fetchall() == [("a.example", "")]
+        assert writer.execute("SELECT method, status_code FROM http").fetchall() == [("GET", 0)]
+    assert open_read_only(path).execute(flow).fetchall() == told[0]
 
 
 def test_opening_again_loads_no_sqlite_utils(path: Path) -> None:
@@ -134,14 +174,22 @@ def test_the_file_is_not_for_the_world(path: Path) -> None:
 def test_zeeks_views_have_zeeks_columns(path: Path) -> None:
     with open_for_writing(path) as db:
         db.execute(
-            "INSERT INTO flow (uid, first_ts, app, name_source, name) VALUES ('C1', 1500000000, 'tls', 'sni', 'a.b')"
+            """INSERT INTO flow (uid, first_ts, app, name_source, name, sni, tls_version, ja3s, cert_subject, alpn)
+            VALUES ('C1', 1500000000, 'tls', 'proxy', 'a.b', 'c.d', 'TLSv12', 'ab', 'CN=c.d', 'h2')"""
         )
-        db.execute("INSERT INTO event (uid, ts, method, dest, uri) VALUES ('C1', 2500000000, 'GET', 'a.b', '/x')")
-        db.execute("INSERT INTO dns_query (ts, qname, qtype) VALUES (3500000000, 'a.b', 'A')")
+        db.execute(
+            """INSERT INTO event (uid, ts, method, dest, uri, status, content_type)
+            VALUES ('C1', 2500000000, 'GET', 'a.b', '/x', 404, 'text/html')"""
+        )
+        db.execute("INSERT INTO dns_query (ts, qname, qtype, proto) VALUES (3500000000, 'a.b', 'A', 'udp')")
         assert db.execute("SELECT ts, uid, service FROM conn").fetchone() == (1.5, "C1", "tls")
-        assert db.execute("SELECT ts, server_name FROM ssl").fetchone() == (1.5, "a.b")
-        assert db.execute("SELECT ts, host, uri FROM http").fetchone() == (2.5, "a.b", "/x")
-        assert db.execute("SELECT ts, query, qtype_name FROM dns").fetchone() == (3.5, "a.b", "A")
+        assert db.execute("SELECT ts, server_name, version, subject, next_protocol, ja3s FROM ssl").fetchone() == (
+            *(1.5, "c.d", "TLSv12", "CN=c.d", "h2", "ab"),
+        )
+        assert db.execute("SELECT ts, host, uri, status_code, resp_mime_types FROM http").fetchone() == (
+            *(2.5, "a.b", "/x", 404, "text/html"),
+        )
+        assert db.execute("SELECT ts, proto, query, qtype_name FROM dns").fetchone() == (3.5, "udp", "a.b", "A")
         for view in ("conn", "ssl", "http", "dns"):
             columns = [column[0] for column in db.execute(f"SELECT * FROM {view}").description]
             assert {"ts", "id.orig_h", "id.resp_h"} <= set(columns)

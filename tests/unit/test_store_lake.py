@@ -11,10 +11,10 @@ import pytest
 
 from sensor.errors import StoreError
 from sensor.store.columnar import Column, ints
-from sensor.store.columns import LAKE_TABLES, N_BUCKETS
-from sensor.store.lake import Lake, day_name
+from sensor.store.columns import LAKE_TABLES, LAKE_VERSION, N_BUCKETS
+from sensor.store.lake import Lake, day_name, segment_version
 from sensor.store.partition import MAX_DAYS, partitions
-from tests.support.lake_rows import DAY_NS, NOON_NS, buckets_of, columns_of, row
+from tests.support.lake_rows import DAY_NS, NOON_NS, buckets_of, columns_of, row, write_version_1
 
 
 def fill(lake: Lake, table: str, rows: list[dict[str, object]], segment: str = "s-0") -> int:
@@ -37,8 +37,8 @@ def test_rows_come_back_from_their_day_and_bucket(tmp_path: Path, table: str) ->
     files = lake.files(table)
     assert len(files) == n_files == 10
     for r, bucket in zip(rows, buckets_of(rows).tolist(), strict=True):
-        path = tmp_path / "lake" / table / f"day={day_name(int(r[ts]))}" / f"bucket={bucket:02d}" / "s-0.parquet"
-        assert path in files
+        folder = tmp_path / "lake" / table / f"day={day_name(int(r[ts]))}" / f"bucket={bucket:02d}"
+        assert folder / f"s-0.v{LAKE_VERSION}.parquet" in files
 
 
 @pytest.mark.parametrize("table", LAKE_TABLES)
@@ -54,6 +54,36 @@ def test_a_table_without_segments_has_its_columns(tmp_path: Path, table: str) ->
     assert descriptions[0] == descriptions[1]
     assert [name for name, _ in descriptions[0]] == [field.name for field in LAKE_TABLES[table]]
     assert read(empty, table) == []
+
+
+@pytest.mark.parametrize("table", LAKE_TABLES)
+@pytest.mark.parametrize("with_new", [False, True])
+def test_segments_of_version_1_read_as_empty_in_what_came_later(tmp_path: Path, table: str, with_new: bool) -> None:
+    lake = Lake(tmp_path / "lake")
+    ts = "last_ts" if table == "flow" else "ts"
+    later = {field.name: field for field in LAKE_TABLES[table] if field.since > 1}
+    old = [row(table, orig_ip="10.0.0.1", **{ts: NOON_NS + i}) for i in range(3)]
+    new = [
+        row(table, orig_ip="10.0.0.1", **{ts: NOON_NS + 9}, **{n: "x" for n, f in later.items() if f.type == "text"})
+    ]
+    assert write_version_1(lake.root, table, old) == 1
+    if with_new:
+        fill(lake, table, new)
+    expected = [one | {name: later[name].before for name in later if later[name].type == "text"} for one in old]
+    got = read(lake, table)
+    assert got == sorted(tuple(r.values()) for r in expected + new * with_new)
+    assert not any(value is None for line in got for value in line)
+    relation, values = lake.relation(table)
+    with lake.connect() as connection:
+        types = [line[1] for line in connection.execute(f"DESCRIBE SELECT * FROM {relation}", values).fetchall()]
+        relation, values = Lake(tmp_path / "none").relation(table)
+        assert types == [line[1] for line in connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()]
+
+
+def test_a_name_tells_the_version() -> None:
+    assert [segment_version(f"{name}.parquet") for name in ("ab-000001", "ab-000001.v2", "a.v3.v12", "a.v2.x")] == [
+        *(1, 2, 12, 1),
+    ]
 
 
 def test_days_and_buckets_are_pruned(tmp_path: Path) -> None:
@@ -102,7 +132,7 @@ def test_segments_of_one_source_are_removed_and_no_others(tmp_path: Path) -> Non
         fill(lake, table, [row(table)], "aa-0")
         fill(lake, table, [row(table)], "aab-0")
     assert lake.remove_segments("aa-") == 3
-    assert [path.name for table in LAKE_TABLES for path in lake.files(table)] == ["aab-0.parquet"] * 3
+    assert [path.name for table in LAKE_TABLES for path in lake.files(table)] == [f"aab-0.v{LAKE_VERSION}.parquet"] * 3
 
 
 def test_hidden_and_foreign_files_are_not_read(tmp_path: Path) -> None:

@@ -132,10 +132,14 @@ def test_everything_counted_is_in_health(store_dir: Path) -> None:
         for sha in (SHA, "cd" * 32):
             store.begin_source(sha, "a.pcap")
             store.save_counters(sha, {"status": {"ok": 5, "not_ip": 1}, "table": {"evicted": 2}})
+            store.save_counters(sha, {"settings": {"exchange_gap_ms": 1000}})
             append(store, sha, 0)
             finish(store, sha, rows={"flow": 1, "event": 2, "dns": 3}, link_types=["ethernet"])
         store.save_counters(SHA, {"status": {"ok": 7}})
+        assert store.health()["settings"] == {"exchange_gap_ms": [1000]}  # not added up
+        store.save_counters(SHA, {"settings": {"exchange_gap_ms": 200}})
         health = store.health()
+    assert health["settings"] == {"exchange_gap_ms": [200, 1000]}
     assert health["counters"] == {"status": {"ok": 12, "not_ip": 2}, "table": {"evicted": 4}}
     assert {name: health[name] for name in ("packets", "bytes", "flows", "events", "dns")} == {
         "packets": 20,

@@ -25,7 +25,7 @@ def analyze(
 ) -> None:
     """Score what the store holds, all of it or a span of time, and list what was found."""
     site = session.site()
-    session.open_store().close()  # a store that is not there is an error, not one to make
+    session.must_have_store()
     compile_first(session)
     from sensor.run import analyze as score
 

@@ -1,9 +1,11 @@
 """`kagami replay`: captures into the store, analyzed, the top findings listed."""
 
+from dataclasses import replace as with_changes
+
 import click
 
 from sensor.cli.command import Verb
-from sensor.cli.options import EXIT_FINDINGS, fail_on_option
+from sensor.cli.options import EXIT_FINDINGS, Gap, fail_on_option
 from sensor.cli.output import format_options
 from sensor.cli.results import list_findings, replay_with_words
 from sensor.cli.session import Session
@@ -18,6 +20,7 @@ from sensor.errors import InputError
         kagami replay ring.pcap* --rotated
         tcpdump -i eth1 -w - | kagami replay -
         kagami replay lab.pcapng --internal 192.0.2.0/24 --fail-on high
+        kagami replay tunnel.pcap --gap 0.2
     """,
 )
 @click.argument(
@@ -29,6 +32,12 @@ from sensor.errors import InputError
 )
 @click.option("--rotated", is_flag=True, help="The files of one ring (tcpdump -C, -G) are one continuing capture.")
 @click.option("--internal", multiple=True, metavar="CIDR", help="Internal networks for this run; may be repeated.")
+@click.option(
+    "--gap",
+    type=Gap(),
+    metavar="SECONDS",
+    help="Silence that separates two exchanges of a connection [default: the site file's, else 1].",
+)
 @fail_on_option
 @format_options
 @click.pass_obj
@@ -39,6 +48,7 @@ def replay(
     jobs: int,
     rotated: bool,
     internal: tuple[str, ...],
+    gap: float | None,
     fail_on: str | None,
     form: str | None,
 ) -> None:
@@ -49,15 +59,18 @@ def replay(
     """
     if no_analyze and fail_on:
         raise click.UsageError("--fail-on needs the analysis that --no-analyze leaves out")
+    site = session.site(internal)
     report = replay_with_words(
         session,
         paths,
         session.store_dir,
-        session.site(internal),
+        site if gap is None else with_changes(site, exchange_gap_s=gap),
         rotated=rotated,
         jobs=jobs,
         with_analysis=not no_analyze,
     )
+    if gap is not None and any(source.skipped for source in report.sources):
+        session.say("--gap changes nothing about what was in the store already")
     if report.analysis is not None and list_findings(session, report.analysis.finding_ids, form, fail_on):
         raise click.exceptions.Exit(EXIT_FINDINGS)
     if report.incomplete:

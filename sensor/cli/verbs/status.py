@@ -1,7 +1,7 @@
 """`kagami status`: what the store holds, and what was lost on the way."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import click
@@ -10,7 +10,7 @@ from analyzers.finding import SEVERITIES
 from sensor.cli.clean import clean
 from sensor.cli.command import Verb
 from sensor.cli.formats import json_value, machine_row
-from sensor.cli.human import human_bytes, human_count, plural
+from sensor.cli.human import human_bytes, human_count, human_duration, plural
 from sensor.cli.session import Session
 from sensor.cli.times import short_time
 
@@ -52,6 +52,8 @@ def describe(health: Mapping[str, Any]) -> Iterator[str]:
     facts["findings"] = _listed(health["findings_by_severity"]) or "none"
     if health["findings"]:
         facts["findings"] += f" ({_listed(health['findings'])})"
+    if health["settings"]:
+        facts["read with"] = ", ".join(_setting(name, values) for name, values in health["settings"].items())
     for label, value in facts.items():
         yield f"{label:<{_LABEL_WIDTH}}{clean(value)}"
     if health["counters"]:
@@ -64,6 +66,13 @@ def describe(health: Mapping[str, Any]) -> Iterator[str]:
     for source in health["damaged"]:
         reason = f": {source['error']}" if source["error"] else ""
         yield clean(f"  {source['name']} ({source['state']}){reason}")
+
+
+def _setting(name: str, values: Iterable[int]) -> str:
+    """Exchange gap 1 s; with another value for some of the sources: exchange gap 1 s or 5 s."""
+    label = name.removesuffix("_ms").replace("_", " ")
+    is_time = name.endswith("_ms")
+    return f"{label} {' or '.join(human_duration(n / 1000) if is_time else human_count(n) for n in values)}"
 
 
 def _listed(numbers: Mapping[str, int]) -> str:
