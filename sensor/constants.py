@@ -72,7 +72,8 @@ TUNNEL_6IN4 = 6
 TUNNEL_GTP = 7
 TUNNEL_TEREDO = 8
 TUNNEL_AYIYA = 9
-TUNNEL_NAMES = ("", "gre", "erspan", "vxlan", "geneve", "ipip", "6in4", "gtp", "teredo", "ayiya")
+TUNNEL_CAPWAP = 10
+TUNNEL_NAMES = ("", "gre", "erspan", "vxlan", "geneve", "ipip", "6in4", "gtp", "teredo", "ayiya", "capwap")
 MAX_TUNNELS = 4
 
 # --- PACKET.fragment ---

@@ -19,6 +19,7 @@ LAYER_LLC = 3
 LAYER_PPP = 4  # a PPP protocol field, perhaps after address and control
 LAYER_MPLS = 5
 LAYER_WLAN = 6  # an 802.11 MAC header
+LAYER_WLAN_SWAPPED = 7  # the same with the two bytes of its frame control in the wrong order
 
 ETHERTYPE_IPV4 = 0x0800
 ETHERTYPE_IPV6 = 0x86DD
@@ -39,11 +40,13 @@ _MIN_ETHERTYPE = 0x0600  # below, the field is an 802.3 length (IEEE 802.3 secti
 
 
 @packet_kernel()
-def _enter_wlan(frames: NDArray[np.uint8], pos: int, end: int) -> tuple[int, int, int]:
+def _enter_wlan(frames: NDArray[np.uint8], pos: int, end: int, is_swapped: bool) -> tuple[int, int, int]:
     """What an unencrypted 802.11 data frame carries: (status, layer, position) (IEEE 802.11 section 9.2.3)."""
     if end - pos < 26:
         return c.STATUS_TRUNCATED_LINK, LAYER_LLC, pos
     control, flags = byte_at(frames, pos), byte_at(frames, pos + 1)
+    if is_swapped:
+        control, flags = flags, control
     if control & 0x0C != 0x08 or control & 0x40 or flags & 0x40:  # no data frame, a data frame without data, protected
         return c.STATUS_NOT_IP, LAYER_LLC, pos
     pos += 24
@@ -144,8 +147,8 @@ def find_ip(
                 layer = LAYER_MPLS
             else:
                 return c.STATUS_NOT_IP, pos, n_tags, vlan, inner_vlan
-        elif layer == LAYER_WLAN:
-            status, layer, pos = _enter_wlan(frames, pos, end)
+        elif layer == LAYER_WLAN or layer == LAYER_WLAN_SWAPPED:
+            status, layer, pos = _enter_wlan(frames, pos, end, layer == LAYER_WLAN_SWAPPED)
             if status != c.STATUS_OK:
                 return status, pos, n_tags, vlan, inner_vlan
         else:  # LLC: only SNAP with an encapsulated ethertype (RFC 1042) leads to IP

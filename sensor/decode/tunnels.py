@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sensor import constants as c
-from sensor.decode.layers import LAYER_ETHERNET, LAYER_IP, LAYER_TYPED, LAYER_WLAN
+from sensor.decode.layers import LAYER_ETHERNET, LAYER_IP, LAYER_TYPED, LAYER_WLAN, LAYER_WLAN_SWAPPED
 from sensor.decode.reads import be16, byte_at
 from sensor.jit import packet_kernel
 
@@ -20,6 +20,7 @@ _PORT_GRE = 4754
 _PORT_GTP = 2152
 _PORT_TEREDO = 3544
 _PORT_AYIYA = 5072
+_PORT_CAPWAP = 5247
 
 _GRE_ERSPAN = 0x88BE  # types I and II
 _GRE_ERSPAN3 = 0x22EB
@@ -36,6 +37,7 @@ def is_tunnel_port(src_port: int, dst_port: int) -> bool:
         _either(src_port, dst_port, _PORT_GTP)
         or _either(src_port, dst_port, _PORT_TEREDO)
         or _either(src_port, dst_port, _PORT_AYIYA)
+        or _either(src_port, dst_port, _PORT_CAPWAP)
     )
 
 
@@ -76,7 +78,28 @@ def enter_udp_tunnel(
         header_bytes = 8 + (1 << (byte_at(frames, pos) >> 4)) + (byte_at(frames, pos + 1) >> 4) * 4
         if byte_at(frames, pos + 2) & 15 == 1 and byte_at(frames, pos + 3) in (c.PROTO_IPIP, c.PROTO_IPV6):
             return c.TUNNEL_AYIYA, LAYER_IP, 0, pos + header_bytes
+    elif _either(src_port, dst_port, _PORT_CAPWAP):
+        return _enter_capwap(frames, pos, end)
     return c.TUNNEL_NONE, 0, 0, pos
+
+
+@packet_kernel()
+def _enter_capwap(frames: NDArray[np.uint8], pos: int, end: int) -> tuple[int, int, int, int]:
+    """The data channel between access point and controller (RFC 5415 section 4.3), when it is not encrypted.
+
+    Cisco's access points swap the bytes of the frame control: then the type of a data frame is in its second one.
+    """
+    bits = byte_at(frames, pos + 3)
+    is_later_fragment = bits & 0x80 and be16(frames, pos + 6) >> 3
+    if byte_at(frames, pos) != 0 or bits & 0x08 or is_later_fragment:  # version 0, no DTLS; no keep-alive
+        return c.TUNNEL_NONE, 0, 0, pos
+    inside = pos + (byte_at(frames, pos + 1) >> 3) * 4
+    if not byte_at(frames, pos + 2) & 1:
+        return c.TUNNEL_CAPWAP, LAYER_ETHERNET, 0, inside
+    if (byte_at(frames, pos + 2) >> 1) & 31 != 1:  # the only binding there is: 802.11
+        return c.TUNNEL_NONE, 0, 0, pos
+    is_plain = inside < end and byte_at(frames, inside) & 0x0F == 0x08
+    return c.TUNNEL_CAPWAP, LAYER_WLAN if is_plain else LAYER_WLAN_SWAPPED, 0, inside
 
 
 @packet_kernel()
