@@ -16,13 +16,7 @@ from numba.core.typed_passes import NativeLowering
 
 
 def _finalize_for_linking(library: Any) -> None:
-    """Link what a part itself takes in, and leave all else to the kernel that takes the part in."""
-    seen = set()
-    for other in library._linking_libraries:
-        if other not in seen:
-            seen.add(other)
-            library._reload_init.update(other._reload_init)
-            library._final_module.link_in(other._get_module_for_linking(), preserve=True)
+    """Nothing is linked into a part: the kernel at the end takes in every part once, however many of them share it."""
     library._finalize_dynamic_globals()
     library._finalized = True
 
@@ -40,10 +34,22 @@ class PartLowering(NativeLowering):
         super().run_pass(state)
         # callers find the code by the built-in function that would run it; any that is like no other does
         key = [state.func_id].append
-        state.targetctx.insert_user_function(key, state.cr.fndesc, [state.library])
-        state.reload_init.extend(state.library._reload_init)
+        needed = dict.fromkeys(state.library._linking_libraries)
+        state.targetctx.insert_user_function(key, state.cr.fndesc, [state.library, *needed])
         state.cr = state.cr._replace(cfunc=key)
         return True
+
+
+_NOT_FOR_KERNELS = (
+    "InlineClosureLikes",
+    "InlineInlinables",
+    "FindLiterallyCalls",
+    "LiteralUnroll",
+    "NopythonRewrites",
+    "DumpParforDiagnostics",
+    "WithLifting",
+)
+"""Passes for what no kernel has: closures, inlining by numba, `with`, array expressions. Each walks all code."""
 
 
 class PartCompiler(CompilerBase):
@@ -53,10 +59,9 @@ class PartCompiler(CompilerBase):
         """See numba's CompilerBase."""
         flags = self.state.flags
         flags.no_compile = flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True
-        pipeline = DefaultPassBuilder.define_nopython_pipeline(self.state)
-        passes = [(PartLowering if step is NativeLowering else step, why) for step, why in pipeline.passes]
         part = PassManager("part")
-        for step, why in passes:
-            part.add_pass(step, why)
+        for step, why in DefaultPassBuilder.define_nopython_pipeline(self.state).passes:
+            if step.__name__ not in _NOT_FOR_KERNELS:
+                part.add_pass(PartLowering if step is NativeLowering else step, why)
         part.finalize()
         return [part]

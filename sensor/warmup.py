@@ -1,7 +1,8 @@
 """Compiles all kernels into the cache, on two cores where there are two: the wait of a first run.
 
-Kernels compile when they are first called, so each half here calls its own with next to nothing. The flow kernels and
-the parsers they call are one half; a second process does the other meanwhile. This module never prints.
+Kernels compile when they are first called, so each half here calls its own with next to nothing. The one kernel that
+reads packets, with the parsers it calls, is one half; a second process does the other meanwhile. This module never
+prints.
 """
 
 import os
@@ -9,13 +10,17 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sensor.capture.batch import empty_batch
 from sensor.jit import CACHE_DIR, first_run, note_run
 
-_ASIDE = "from sensor.warmup import compile_rest; compile_rest()"
+if TYPE_CHECKING:
+    from sensor.flows.tracker import FlowTracker
+
+_ASIDE = "import gc; gc.disable(); from sensor.warmup import compile_rest; compile_rest()"
 
 
 def warm_up() -> None:
@@ -23,21 +28,25 @@ def warm_up() -> None:
     if not first_run() or CACHE_DIR is None:
         return
     aside = subprocess.Popen([sys.executable, "-c", _ASIDE]) if (os.cpu_count() or 1) > 1 else None
-    compile_flows()
+    compile_track()
     if aside is None or aside.wait() != 0:
         compile_rest()
     note_run()
 
 
-def compile_flows() -> None:
-    """Call the flow kernels over nothing."""
+def compile_track() -> None:
+    """Call the kernel that reads packets over nothing."""
+    _tracker().compile_track()
+
+
+def _tracker() -> "FlowTracker":
     from sensor.flows.tracker import FlowTracker
 
-    FlowTracker(lambda out, pool: None, max_flows=16, buffer_rows=16).compile_kernels()
+    return FlowTracker(lambda out, pool: None, max_flows=16, buffer_rows=16)
 
 
 def compile_rest() -> None:
-    """Call the kernels of reading, decoding, writing segments and scoring."""
+    """Call the kernels of reading, decoding, flows, writing segments and scoring."""
     from analyzers.beacon import measure_channels
     from analyzers.series import Series
     from sensor.capture.reader import open_capture
@@ -47,6 +56,7 @@ def compile_rest() -> None:
     from sensor.store.lake import Lake
 
     Decoder().decode(empty_batch())
+    _tracker().compile_others()
     state = new_state(np.zeros(2, np.uint64), 2, 2, 16, 64)
     out, pool = part(state, "out"), part(state, "pool")
     columns = Columns("warm-up")

@@ -27,6 +27,7 @@ JA4_BYTES = 36
 TEXT_BYTES = 1 << 16  # all that a hello of one TLS record can need
 _MOST_VALUES = 1 << 14
 _SLOTS = 1 << 10
+_FEW = 64
 _HASHES_BYTES = 25  # of a JA4: two hashes of twelve digits and what stands between them
 
 FINGERPRINTS = np.dtype(
@@ -37,7 +38,9 @@ FINGERPRINTS = np.dtype(
         ("ja3", np.uint8, (_SLOTS, JA3_BYTES)),  # the fingerprint, ASCII
         ("ja4", np.uint8, (_SLOTS, _HASHES_BYTES)),  # its part behind the first "_", ASCII
         ("work", np.uint32, (_sha256.WORK_WORDS,)),  # scratch from here on
+        ("places", np.uint32, (256,)),
         ("values", np.uint16, (_MOST_VALUES,)),
+        ("spare", np.uint16, (_MOST_VALUES,)),
         ("digest", np.uint8, (_sha256.DIGEST_BYTES,)),
         ("text", np.uint8, (TEXT_BYTES,)),
     ]
@@ -184,21 +187,34 @@ def ja3s(data, server, prints, out):
     return True
 
 
-@kernel(types.void(types.uint16[::1], _INT), **HELPER)
-def _sort(values, n):
-    """Sort values[:n] by Shell's method: no recursion, no room, and no order that makes it take forever."""
-    gap = 1
-    while gap < n // 3:
-        gap = 3 * gap + 1
-    while gap > 0:
-        for i in range(gap, n):
+@kernel(types.void(FINGERPRINTS_REC, _INT), **LEAF)
+def _sort(prints, n):
+    """Sort values[:n]: few by insertion, many by one byte and then the other, in time that no order can draw out."""
+    values = prints.values
+    if n <= _FEW:
+        for i in range(1, n):
             value = values[i]
             j = i
-            while j >= gap and values[j - gap] > value:
-                values[j] = values[j - gap]
-                j -= gap
+            while j > 0 and values[j - 1] > value:
+                values[j] = values[j - 1]
+                j -= 1
             values[j] = value
-        gap //= 3
+        return
+    spare, places = prints.spare, prints.places
+    for shift in (0, 8):
+        for byte in range(256):
+            places[byte] = 0
+        for i in range(n):
+            places[(np.int64(values[i]) >> shift) & 0xFF] += 1
+        place = np.int64(0)
+        for byte in range(256):
+            place += places[byte]
+            places[byte] = np.uint32(place - places[byte])
+        for i in range(n):
+            digit = (np.int64(values[i]) >> shift) & 0xFF
+            spare[places[digit]] = values[i]
+            places[digit] += 1
+        values, spare = spare, values
 
 
 @kernel(_INT(_TEXT, _INT, _INT), **HELPER)
@@ -215,7 +231,7 @@ def _put_code(text, at, code):
 @kernel(_INT(FINGERPRINTS_REC, _INT, _INT), **LEAF)
 def _put_sorted(prints, at, n):
     """Write the first `n` values in ascending order with "," between them."""
-    _sort(prints.values, n)
+    _sort(prints, n)
     for i in range(n):
         at = _put_code(prints.text, at, np.int64(prints.values[i]))
     return at - 1 if n else at
@@ -245,6 +261,14 @@ def _is_alphanumeric(byte):
     return 0x30 <= byte <= 0x39 or 0x41 <= byte <= 0x5A or 0x61 <= byte <= 0x7A
 
 
+@kernel(types.void(_TEXT, _INT, _INT), **HELPER)
+def _put_count(out, at, count):
+    """Write a number of things in two digits, 99 when there are more."""
+    count = 99 if count > 99 else count
+    out[at] = np.uint8(_ZERO + count // 10)
+    out[at + 1] = np.uint8(_ZERO + count % 10)
+
+
 @kernel(types.void(FRAMES, _FIELDS, _INT, _TEXT), **HELPER)
 def _put_facts(data, hello, transport, out):
     """Write the ten characters that a JA4 begins with, and the "_" behind them."""
@@ -254,12 +278,8 @@ def _put_facts(data, hello, transport, out):
     out[1] = np.uint8(version >> 8)
     out[2] = np.uint8(version & 0xFF)
     out[3] = np.uint8(0x64 if hello[hello_at.HAS_SNI] else 0x69)  # "d", "i"
-    n_ciphers = min(np.int64(hello[hello_at.N_CIPHERS]), 99)
-    out[4] = np.uint8(_ZERO + n_ciphers // 10)
-    out[5] = np.uint8(_ZERO + n_ciphers % 10)
-    n_extensions = min(np.int64(hello[hello_at.N_EXTENSIONS]), 99)
-    out[6] = np.uint8(_ZERO + n_extensions // 10)
-    out[7] = np.uint8(_ZERO + n_extensions % 10)
+    _put_count(out, 4, np.int64(hello[hello_at.N_CIPHERS]))
+    _put_count(out, 6, np.int64(hello[hello_at.N_EXTENSIONS]))
     first, last = np.int64(_ZERO), np.int64(_ZERO)
     n_bytes = np.int64(hello[hello_at.ALPN + 1])
     if n_bytes > 0:
