@@ -22,7 +22,7 @@ from sensor.parts import PartCompiler
 _ROOT = Path(__file__).resolve().parent.parent
 _KERNEL_PACKAGES = ("capture", "decode", "flows", "protocols", "beacon")
 _DONE = "complete"
-_FROZEN = ("constants.py", "dtypes.py", "parts.py")  # kernels take their numbers in at compile time
+_FROZEN = ("constants.py", "dtypes.py", "far.py", "parts.py")  # kernels take their numbers in at compile time
 
 
 def _sources_digest() -> str:

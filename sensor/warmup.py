@@ -1,8 +1,7 @@
 """Compiles all kernels into the cache, on two cores where there are two: the wait of a first run.
 
-Kernels compile when they are first called, so each half here calls its own with next to nothing. The one kernel that
-reads packets, with the parsers it calls, is one half; a second process does the other meanwhile. This module never
-prints.
+Kernels compile when they are first called, so each half here calls its own with next to nothing. The kernel that
+reads payloads, with all parsers, is one half; a second process does the other meanwhile. This module never prints.
 """
 
 import os
@@ -10,15 +9,11 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sensor.capture.batch import empty_batch
 from sensor.jit import CACHE_DIR, first_run, note_run
-
-if TYPE_CHECKING:
-    from sensor.flows.tracker import FlowTracker
 
 _ASIDE = "import gc; gc.disable(); from sensor.warmup import compile_rest; compile_rest()"
 
@@ -28,21 +23,18 @@ def warm_up() -> None:
     if not first_run() or CACHE_DIR is None:
         return
     aside = subprocess.Popen([sys.executable, "-c", _ASIDE]) if (os.cpu_count() or 1) > 1 else None
-    compile_track()
+    compile_payload()
     if aside is None or aside.wait() != 0:
         compile_rest()
     note_run()
 
 
-def compile_track() -> None:
-    """Call the kernel that reads packets over nothing."""
-    _tracker().compile_track()
+def compile_payload() -> None:
+    """Compile the kernel that reads payloads, with all parsers."""
+    from sensor.far import address_of
+    from sensor.flows.payload import take_payload
 
-
-def _tracker() -> "FlowTracker":
-    from sensor.flows.tracker import FlowTracker
-
-    return FlowTracker(lambda out, pool: None, max_flows=16, buffer_rows=16)
+    address_of(take_payload)
 
 
 def compile_rest() -> None:
@@ -52,11 +44,12 @@ def compile_rest() -> None:
     from sensor.capture.reader import open_capture
     from sensor.decode.decoder import Decoder
     from sensor.flows.state import new_state, part
+    from sensor.flows.tracker import FlowTracker
     from sensor.segments import Columns
     from sensor.store.lake import Lake
 
     Decoder().decode(empty_batch())
-    _tracker().compile_others()
+    FlowTracker(lambda out, pool: None, max_flows=16, buffer_rows=16).compile_kernels()
     state = new_state(np.zeros(2, np.uint64), 2, 2, 16, 64)
     out, pool = part(state, "out"), part(state, "pool")
     columns = Columns("warm-up")

@@ -273,7 +273,10 @@ def _take_datagram(s, f, row, p, d, frames, pos, end, fresh):
         _take_quic(s, f, row, frames, pos, end)
 
 
-@kernel(t.void(STATE_REC, FLOW_REC, t.int64, PACKET_REC, t.int64, FRAMES, t.int64, t.int64, t.int64))
+TAKES = (STATE_REC, FLOW_REC, t.int64, PACKET_REC, t.int64, FRAMES, t.int64, t.int64, t.int64)
+
+
+@kernel(t.void(*TAKES))
 def take_payload(s, f, row, p, d, frames, pos, end, fresh):
     """Read the captured payload frames[pos:end] of packet p of side d, `fresh` bytes of which are new."""
     if f["is_carrier"]:

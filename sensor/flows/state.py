@@ -76,8 +76,9 @@ OUT = np.dtype(
 
 # --- time ---
 TIMEOUTS = ("tcp_idle_ns", "handshake_idle_ns", "udp_idle_ns", "closed_ns", "active_ns", "gap_ns")
-CONFIG = np.dtype([(name, np.int64) for name in TIMEOUTS])
-"""Timeouts on packet time, ns; gap_ns is the silence that separates the exchanges of a connection."""
+CONFIG = np.dtype([("payload_at", np.uint64), *((name, np.int64) for name in TIMEOUTS)])
+"""Address of the kernel that reads payloads; timeouts on packet time, ns, where gap_ns is the silence that separates
+the exchanges of a connection."""
 COUNT_NAMES = ("packets", "duplicates", "not_flow", "evicted", "time_backwards", "flows")
 CLOCK = np.dtype(
     [

@@ -10,12 +10,13 @@ from numba import types as t
 
 from sensor.constants import FRAGMENT_LATER, PROTO_TCP, PROTO_UDP, STATUS_OK, TCP_ACK, TCP_SYN
 from sensor.dtypes import PACKET_REC
+from sensor.far import far_call
 from sensor.flows import names, table, tcp
 from sensor.flows.duplicates import is_duplicate
 from sensor.flows.facts import free_facts
 from sensor.flows.keys import is_flipped, key_port, side
 from sensor.flows.out import bucket_of, close_event, mix, open_event, report_flow
-from sensor.flows.payload import take_payload
+from sensor.flows.payload import TAKES
 from sensor.flows.pool import nearly_full
 from sensor.flows.prefetch import prefetch
 from sensor.flows.rows import (
@@ -34,6 +35,8 @@ from sensor.flows.streams import close_streams
 from sensor.jit import packet_kernel as kernel
 from sensor.protocols.reads import FRAMES
 from sensor.protocols.siphash import siphash13
+
+_call = far_call(*TAKES)
 
 DONE, DRAIN, EVICT = 0, 1, 2  # why `track` returned
 
@@ -188,7 +191,7 @@ def _take(s, row, p, d, frames):
     if fresh > 0 and d == 0:
         _begin_exchange(s, f, ts)
     if end > pos and p["fragment"] != FRAGMENT_LATER:
-        take_payload(s, f, row, p, d, frames, pos, end, fresh)
+        _call(s.config.payload_at, (s, f, row, p, d, frames, pos, end, fresh))
     if fresh > 0:
         _add_payload(f, d, ts, fresh)
 

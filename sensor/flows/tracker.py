@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 from sensor.capture.batch import Batch, empty_batch
 from sensor.dtypes import PACKET
+from sensor.far import address_of
 from sensor.flows import track
 from sensor.flows.keys import hash_packets
 from sensor.flows.lookups import reopen
 from sensor.flows.out import add_queries
+from sensor.flows.payload import take_payload
 from sensor.flows.pool import MOST_BYTES, MOST_TEXTS, POOL, begin_pool, keep, nearly_full
 from sensor.flows.rows import END_END, END_FORCED, FACT, SOURCE_NONE, new_record
 from sensor.flows.state import COUNT_NAMES, MOST_ROWS, N_DNS, N_EVENTS, N_FACTS, N_FLOWS, new_state, part
@@ -80,9 +82,9 @@ class FlowTracker:
         self._state = new_state(self._key, max_flows, buffer_rows, MOST_TEXTS, MOST_BYTES)
         self._table, self._pool, self._out = (part(self._state, name) for name in ("table", "pool", "out"))
         self._facts, self._clock = part(self._state, "facts"), part(self._state, "clock")
-        config = part(self._state, "config")
+        self._config = part(self._state, "config")
         for name, seconds in asdict(timeouts or Timeouts()).items():
-            config[name.removesuffix("_s") + "_ns"] = int(seconds * _S)
+            self._config[name.removesuffix("_s") + "_ns"] = int(seconds * _S)
         self._codes = np.zeros(0, np.uint64)
         self._texts_lost = 0
 
@@ -97,6 +99,8 @@ class FlowTracker:
         """Take the decoded packets of a batch. packets : PACKET[n]"""
         if len(self._codes) < len(packets):
             self._codes = np.zeros(len(packets), np.uint64)
+        if not self._config.payload_at:
+            self._config.payload_at = address_of(take_payload)
         codes = self._codes[: len(packets)]
         hash_packets(self._table, packets, codes)
         first, why = 0, track.DRAIN
@@ -107,15 +111,12 @@ class FlowTracker:
             elif why == track.EVICT:
                 self._evict()
 
-    def compile_track(self) -> None:
-        """Call the one kernel that reads packets on an empty tracker: it takes as long to compile as all others."""
-        track.track(np.zeros(0, PACKET), 0, empty_batch().frames, self._codes, self._state[0])
-
-    def compile_others(self) -> None:
-        """Call every other kernel of an empty tracker once."""
+    def compile_kernels(self) -> None:
+        """Call every kernel of an empty tracker once, but for the one that reads payloads."""
         hash_packets(self._table, np.zeros(0, PACKET), self._codes)
         self.finish()
         track.evict(self._state[0], 0, 1)
+        track.track(np.zeros(0, PACKET), 0, empty_batch().frames, self._codes, self._state[0])
 
     def finish(self, *, interrupted: bool = False) -> None:
         """Report every live flow and hand over the last rows."""
