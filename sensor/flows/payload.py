@@ -235,6 +235,8 @@ def _take_segment(s, f, row, p, d, frames, pos, end, fresh):
             feed(s, open_stream(s, f, row, d, first), ahead, frames, pos, end)
             return
     used = _read(s, f, row, d, frames, pos, end, ts)
+    if d == 0 and is_short:  # what the capture cut off was body too
+        f["body_left"] = max(np.int64(0), f["body_left"] - (np.int64(p["payload_len"]) - np.int64(p["payload_cap"])))
     if used < end - pos and is_short:
         _give_up(f, d)
     elif used < end - pos:
