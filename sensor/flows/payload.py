@@ -28,6 +28,7 @@ LOOKS = 4  # payloads of a side that are searched before a flow stays nameless
 MOST_MESSAGES = 8  # read in one payload; what comes behind them waits for the next
 _DNS_LEAST = 2 + 12  # a length and a header
 _DATAGRAMS = 12  # of a QUIC client that may hold its hello
+_LETTER_S = 0x53  # "SSH-2.0-..."
 _SWITCHES = 101  # the one status under 200 behind which no answer follows
 _TELLING = 16  # bytes that tell a protocol; fewer wait for more
 _WAITS = 16  # payloads a side may bring while the bytes before them are missing
@@ -53,6 +54,8 @@ def _read_start(s, f, data, at, end):
         if status == hellos.HELLO:
             f["reads"] = READS_NOTHING
             return end - at
+    if f["app"] == APP_SSH and not f["agent_id"] and data[at] == _LETTER_S:
+        return take_banner(s, f, data, at, end)
     if f["app"] == APP_SSH:
         status = ssh.find_kexinit(data, at, end, s.scratch.spans)
         if status == ssh.KEXINIT_CUT:

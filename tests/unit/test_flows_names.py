@@ -1,0 +1,227 @@
+"""What a flow is called and known for, beyond the first name: answers, tunnels, fingerprints, certificates, lookups."""
+
+import hashlib
+import ipaddress
+from pathlib import Path
+
+import pytest
+
+from sensor.flows.payload import MOST_MESSAGES
+from tests.support.flows import Collected, collect
+from tests.support.packets import CLIENT, SERVER, T0, Packet, S, Tcp, track, udp
+from tests.support.protocols import client_hello, extension, query, record, records, response, server_name, wire_name
+
+PROXY = ("10.0.0.80", 3128)
+RESOLVER = ("10.0.0.53", 53)
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: 2\r\n\r\nhi"
+
+
+def get(path: str, more: bytes = b"", body: bytes = b"") -> bytes:
+    return b"POST %s HTTP/1.1\r\nHost: office.example\r\n%s\r\n%s" % (path.encode(), more, body)
+
+
+def requests(got: Collected) -> list[tuple[str, int, str]]:
+    return [(event["uri"], event["status"], event["content_type"]) for event in got.events]
+
+
+# --- HTTP ---
+
+
+def test_an_answer_gives_its_request_status_and_type() -> None:
+    c = Tcp().handshake()
+    c("P.", get("/a")).r("P.", OK)
+    c("P.", get("/b")).r("P.", b"HTTP/1.1 100 Continue\r\n\r\n").r("P.", b"HTTP/1.1 404 Not Found\r\n\r\n")
+    assert requests(track(c.packets)) == [("/a", 200, "text/html"), ("/b", 404, "")]
+
+
+def test_requests_in_one_payload_are_events_of_their_own() -> None:
+    payload = get("/a") + get("/b", b"Content-Length: 5\r\n", b"GET /") + get("/c")
+    got = track(Tcp().handshake()("P.", payload).packets)
+    assert [uri for uri, _, _ in requests(got)] == ["/a", "/b", "/c"]
+
+
+def test_a_body_is_no_request_whatever_is_in_it() -> None:
+    c = Tcp().handshake()
+    c("P.", get("/upload", b"Content-Length: 300\r\n", b"x" * 100))
+    c("P.", (get("/in-the-body") + b"x" * 200)[:200])
+    c("P.", get("/next"))
+    assert [uri for uri, _, _ in requests(track(c.packets))] == ["/upload", "/next"]
+
+
+def test_a_body_that_the_capture_cut_hides_no_request() -> None:
+    c = Tcp().handshake()
+    c(
+        "P.",
+        get("/upload", b"Content-Length: 300\r\n", b"x" * 100),
+        length=len(get("/upload", b"Content-Length: 300\r\n")) + 300,
+    )
+    c("P.", get("/next"))
+    assert [uri for uri, _, _ in requests(track(c.packets))] == ["/upload", "/next"]
+
+
+def test_one_payload_brings_no_more_events_than_there_is_room_for() -> None:
+    got = track(Tcp().handshake()("P.", get("/") * 40).packets)
+    assert 1 < len(got.events) <= MOST_MESSAGES + 1
+
+
+def test_messages_in_an_upgraded_connection_are_exchanges_with_its_host() -> None:
+    c = Tcp().handshake()
+    c("P.", get("/ws", b"Connection: Upgrade\r\nUpgrade: websocket\r\n"), at=1)
+    c.r("P.", b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+    for second in (10, 20, 30):
+        c("P.", b"\x81\x85abcdhello", at=second).r("P.", b"\x81\x02ok")
+    got = track(c.packets)
+    assert [(e["kind"], e["dest"]) for e in got.events] == [("request", "office.example")] + [
+        ("exchange", "office.example")
+    ] * 3
+    assert (got.flows[0]["app"], got.events[0]["status"]) == ("websocket", 101)
+
+
+def test_whom_a_proxy_forwards_for_is_noted_on_its_far_side() -> None:
+    c = Tcp().handshake()("P.", get("/", b"X-Forwarded-For: 10.0.0.9, 10.0.0.80\r\nVia: 1.1 squid\r\n"))
+    row = track(c.packets).flows[0]
+    assert (row["forwarded"], row["via"]) == ("10.0.0.9", "1.1 squid")
+
+
+# --- proxies ---
+
+
+def test_another_name_inside_a_tunnel_is_noted() -> None:
+    def tunnel(inside: bytes) -> dict[str, object]:
+        c = (
+            Tcp(server=PROXY)
+            .handshake()("P.", b"CONNECT a.example:443 HTTP/1.1\r\n\r\n")
+            .r("P.", b"HTTP/1.1 200 OK\r\n\r\n")
+        )
+        return track(c("P.", records(client_hello(server_name(inside)))).packets).flows[0]
+
+    same, other = tunnel(b"a.example"), tunnel(b"b.example")
+    assert (same["name"], same["sni"], same["notes"], same["app"]) == ("a.example", "a.example", "", "tls")
+    assert (other["name"], other["sni"], other["notes"]) == ("a.example", "b.example", "sni-differs")
+
+
+@pytest.mark.parametrize("at_once", [False, True], ids=["apart", "at-once"])
+def test_socks_names_the_host_and_what_is_spoken_inside(at_once: bool) -> None:
+    request = b"\5\1\0\3\x0ac2.example" + (443).to_bytes(2, "big")
+    hello = records(client_hello(server_name(b"c2.example")))
+    c = Tcp(server=("10.0.0.80", 1080)).handshake()("P.", b"\5\1\0").r("P.", b"\5\0")
+    if at_once:
+        c("P.", request + hello)
+    else:
+        c("P.", request).r("P.", b"\5\0\0\1\0\0\0\0\0\0")("P.", hello)
+    row = track(c.packets).flows[0]
+    assert (row["name"], row["name_source"], row["sni"], row["app"]) == ("c2.example", "proxy", "c2.example", "tls")
+    assert row["via_proxy"] == "10.0.0.80:1080"
+
+
+def test_an_address_asked_of_socks_is_a_destination_too() -> None:
+    c = (
+        Tcp(server=("10.0.0.80", 1080))
+        .handshake()("P.", b"\4\1\x01\xbb\xcb\x00\x71\x09user\0")
+        .r("P.", b"\0\x5a" + bytes(6))
+    )
+    row = track(c("P.", b"\0binary").packets).flows[0]
+    assert (row["name"], row["name_source"]) == ("203.0.113.9", "proxy")
+
+
+# --- TLS, SSH ---
+
+
+def test_a_hello_gives_fingerprints_protocol_and_version() -> None:
+    alpn = extension(16, b"\0\x03\x02h2")
+    hello = client_hello(server_name(b"a.example") + alpn + extension(43, b"\x02\x03\x04"), ciphers=b"\x13\x01\x13\x02")
+    got = track(Tcp().handshake()("P.", records(hello)).packets)
+    row = got.flows[0]
+    assert row["ja3"] == hashlib.md5(b"771,4865-4866,0-16-43,,", usedforsecurity=False).hexdigest()
+    assert row["ja4"].startswith("t13d0203h2_")
+    assert (row["alpn"], row["tls_version"], got.events[0]["ja4"]) == ("h2", 0x0304, row["ja4"])
+    assert row["notes"] == ""
+
+
+def test_an_encrypted_hello_is_noted() -> None:
+    hello = client_hello(server_name(b"public.example") + extension(0xFE0D, bytes(40)))
+    row = track(Tcp().handshake()("P.", records(hello)).packets).flows[0]
+    assert (row["name"], row["notes"]) == ("public.example", "ech")
+
+
+def test_the_servers_certificate_is_read_over_segments(shared_data: Path) -> None:
+    rows = collect(shared_data / "pcaps" / "c2" / "dridex-2020-06-03.pcap").flows
+    seen = [(row["subject"], row["issuer"], len(row["cert"])) for row in rows if row["cert"]]
+    assert len(seen) >= 5
+    assert all(size == 64 for *_, size in seen)
+    assert any(subject and issuer for subject, issuer, _ in seen)
+    assert all(len(row["ja3s"]) == 32 for row in rows if row["cert"])
+
+
+def test_ssh_shows_its_client(shared_data: Path) -> None:
+    rows = [row for row in collect(shared_data / "oracles" / "ndpi" / "custom_categories.pcapng").flows if row["app"] == "ssh"]
+    assert any(row["user_agent"].startswith("SSH-2.0-") and len(row["hassh"]) == 32 for row in rows)
+
+
+def test_facts_live_as_long_as_their_flow() -> None:
+    packets: list[Packet] = []
+    for n in range(300):
+        c = Tcp(client=(CLIENT, 20000 + n), start_ns=T0 + n * S).handshake()
+        packets += c("P.", records(client_hello(server_name(b"n%d.example" % n)))).close().packets
+    got = track(sorted(packets, key=lambda packet: packet.ts_ns), max_flows=16, buffer_rows=32)
+    assert sorted(row["sni"] for row in got.flows) == sorted(f"n{n}.example" for n in range(300))
+
+
+# --- DNS ---
+
+
+def name_of(text: str) -> bytes:
+    return wire_name(*text.encode().split(b"."))
+
+
+def answer_of(name: str, ip: str) -> bytes:
+    return response(name_of(name), record(b"\xc0\x0c", 1, ipaddress.IPv4Address(ip).packed, 60))
+
+
+def framed(*messages: bytes) -> bytes:
+    return b"".join(len(message).to_bytes(2, "big") + message for message in messages)
+
+
+def test_several_questions_in_one_segment_and_one_cut_in_two() -> None:
+    questions = framed(*(query(name_of(f"{name}.example"), txid=n) for n, name in enumerate("abc")))
+    c = Tcp(server=RESOLVER).handshake()("P.", questions[:-9]).r(".")("P.", questions[-9:])
+    got = track(c.packets)
+    assert sorted(row["qname"] for row in got.dns) == ["a.example", "b.example", "c.example"]
+    assert [event["kind"] for event in got.events] == ["query"] * 3
+
+
+def test_an_answer_over_tcp_names_later_flows() -> None:
+    c = Tcp(server=RESOLVER).handshake()("P.", framed(query(name_of("a.example"))))
+    c.r("P.", framed(answer_of("a.example", SERVER)))
+    got = track([*c.packets, udp(c.now + S)])
+    (row,) = [row for row in got.flows if row["resp_ip"] == SERVER]
+    assert (row["name"], row["name_source"], row["resolved"], row["notes"]) == ("a.example", "dns", 1, "")
+
+
+def test_an_outside_address_nobody_asked_for_is_noted_once_answers_are_seen() -> None:
+    dns = [
+        udp(T0, query(name_of("a.example")), server=RESOLVER),
+        udp(T0 + 1, answer_of("a.example", "203.0.113.77"), back=True, server=RESOLVER),
+    ]
+    later = [udp(T0 + S, server=(ip, 9999)) for ip in (SERVER, "10.0.0.7", "224.0.0.9")]
+    notes = {row["resp_ip"]: row["notes"] for row in track([*dns, *later]).flows}
+    assert notes == {"10.0.0.53": "", SERVER: "no-lookup", "10.0.0.7": "", "224.0.0.9": ""}
+    assert {row["notes"] for row in track(later).flows} == {""}
+
+
+@pytest.mark.parametrize(("port", "app"), [(5353, "mdns"), (5355, "llmnr"), (10053, "dns")])
+def test_questions_are_read_on_other_ports_and_told_apart(port: int, app: str) -> None:
+    got = track([udp(T0, query(name_of("printer.local")), server=("224.0.0.251", port))])
+    assert [(row["qname"], row["app"] != 0) for row in got.dns] == [("printer.local", True)]
+    assert (got.flows[0]["app"], got.events[0]["kind"]) == (app, "query")
+
+
+# --- QUIC ---
+
+
+def test_a_hello_over_several_datagrams_has_its_name(shared_data: Path) -> None:
+    captures = shared_data / "oracles" / "ndpi"
+    for name, host in (("quic_frags_different_dcid.pcapng", "cdnjs.cloudflare.com"), ("quic-29.pcap", "localhost")):
+        rows = [row for row in collect(captures / name).flows if row["name"] == host]
+        assert rows and rows[0]["name_source"] == "quic"
+        assert rows[0]["ja4"].startswith("q13")
