@@ -10,7 +10,7 @@ from sensor.flows.rows import FLOW_REC
 from sensor.flows.state import N_FACTS, STATE_REC
 from sensor.jit import packet_kernel as kernel
 
-_FREE, _TOP, _LOST = range(3)
+_FREE, _TOP, LOST = range(3)
 
 
 @kernel(t.int64(STATE_REC, FLOW_REC))
@@ -19,7 +19,7 @@ def facts_of(s, f):
     facts = s.facts
     if f["facts"] == 0:
         if facts.meta[_FREE] == 0:
-            facts.meta[_LOST] += 1
+            facts.meta[LOST] += 1
             return np.int64(0)
         facts.meta[_FREE] -= 1
         number = np.int64(facts.free[facts.meta[_FREE]])

@@ -31,6 +31,7 @@ from sensor.protocols.dns import (
 from sensor.protocols.reads import FRAMES
 from sensor.protocols.siphash import siphash13
 
+DNS_WAIT_NS = 10 * 10**9  # an answer later than this counts as none, and the same question as another
 _PLACES = 8  # where an open row may be noted
 
 
@@ -124,6 +125,9 @@ def take_dns(s, f, d, ts, n_bytes, data, pos, end, is_short):
     word = np.uint64(info[TXID]) << np.uint64(16) | np.uint64(info[QTYPE])
     key = siphash13(secret[0], secret[1], f["uid_hi"], f["uid_lo"], word, np.uint64(0), np.uint64(2))
     row = open_row(s, key)
+    if row >= 0 and ts - out.dns[row]["ts"] > DNS_WAIT_NS:
+        out.dns[row]["is_open"] = 0
+        row = np.int64(-1)
     if status == QUERY:
         if d == 0:
             f["is_query"] = 1  # its queries are its events

@@ -16,7 +16,7 @@ from sensor.flows.lookups import speaks_dns, take_dns
 from sensor.flows.requests import take_request, take_response, take_socks
 from sensor.flows.rows import FLOW_REC, NOTE_LOST, READS_HTTP, READS_HTTP_CUT, READS_NOTHING, READS_START
 from sensor.flows.state import STATE_REC, STREAM_BYTES
-from sensor.flows.streams import close_stream, feed, move_on, open_stream, stream_of
+from sensor.flows.streams import GIVEN_UP, close_stream, feed, move_on, open_stream, stream_of
 from sensor.jit import packet_kernel as kernel
 from sensor.protocols import http, ssh
 from sensor.protocols.apps import identify
@@ -184,9 +184,10 @@ def _read(s, f, row, d, data, pos, end, ts):
     return _read_resp(s, f, row, data, pos, end, ts)
 
 
-@kernel(t.void(FLOW_REC, t.int64))
-def _give_up(f, d):
+@kernel(t.void(STATE_REC, FLOW_REC, t.int64))
+def _give_up(s, f, d):
     """Wait no longer for the rest of a message."""
+    s.streams.meta[GIVEN_UP] += 1
     f["notes"] |= np.uint16(NOTE_LOST)
     if d == 0 and f["reads"] == READS_HTTP_CUT:
         f["reads"] = READS_HTTP
@@ -202,7 +203,7 @@ def _read_stream(s, f, row, d, slot, ts, is_short):
         if have < STREAM_BYTES and not is_short:
             move_on(s, slot, used)
             return
-        _give_up(f, d)
+        _give_up(s, f, d)
     close_stream(s, f, row, d)
 
 
@@ -227,7 +228,7 @@ def _take_segment(s, f, row, p, d, frames, pos, end, fresh):
         if s.streams.slots[slot]["waits"] < _WAITS and not is_short:
             s.streams.slots[slot]["waits"] += 1
             return
-        _give_up(f, d)  # the bytes before were not captured
+        _give_up(s, f, d)  # the bytes before were not captured
         close_stream(s, f, row, d)
     if fresh <= 0 or (d == 0 and f["reads"] == READS_NOTHING):
         return
@@ -241,7 +242,7 @@ def _take_segment(s, f, row, p, d, frames, pos, end, fresh):
     if d == 0 and is_short:  # what the capture cut off was body too
         f["body_left"] = max(np.int64(0), f["body_left"] - (np.int64(p["payload_len"]) - np.int64(p["payload_cap"])))
     if used < end - pos and is_short:
-        _give_up(f, d)
+        _give_up(s, f, d)
     elif used < end - pos:
         base = np.uint32(np.int64(seq) + used)
         feed(s, open_stream(s, f, row, d, base), np.int64(0), frames, pos + used, end)

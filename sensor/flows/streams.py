@@ -15,7 +15,7 @@ from sensor.jit import packet_kernel as kernel
 from sensor.protocols.reads import FRAMES
 
 STREAM_REC = numba.from_dtype(STREAM)
-_NEXT, _GIVEN_UP = range(2)
+_NEXT, GIVEN_UP = range(2)
 
 
 @kernel(t.int64(STATE_REC, FLOW_REC, t.int64, t.int64))
@@ -35,7 +35,7 @@ def open_stream(s, f, row, d, base):
             break
         slot = (slot + 1) & (N_STREAMS - 1)
     if streams.slots[slot]["owner"] != 0:
-        streams.meta[_GIVEN_UP] += 1
+        streams.meta[GIVEN_UP] += 1
     streams.meta[_NEXT] = (slot + 1) & (N_STREAMS - 1)
     mine = streams.slots[slot]
     mine["owner"] = 2 * row + d + 1

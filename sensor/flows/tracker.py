@@ -15,17 +15,18 @@ from sensor.capture.batch import Batch, empty_batch
 from sensor.dtypes import PACKET
 from sensor.far import address_of
 from sensor.flows import track
+from sensor.flows.facts import LOST
 from sensor.flows.keys import hash_packets
-from sensor.flows.lookups import reopen
+from sensor.flows.lookups import DNS_WAIT_NS, reopen
 from sensor.flows.out import add_queries
 from sensor.flows.payload import take_payload
 from sensor.flows.pool import MOST_BYTES, MOST_TEXTS, POOL, begin_pool, keep, nearly_full
 from sensor.flows.rows import END_END, END_FORCED, FACT, SOURCE_NONE, new_record
 from sensor.flows.state import COUNT_NAMES, MOST_ROWS, N_DNS, N_EVENTS, N_FACTS, N_FLOWS, new_state, part
+from sensor.flows.streams import GIVEN_UP
 from sensor.flows.table import META_ROWS, META_TOP, NEVER, idle_threshold
 
 _S = 10**9
-DNS_WAIT_NS = 10 * _S  # an answer later than this counts as none
 _EVICT_SHARE = 1 / 16
 _FLOW_IDS = (
     *("name_id", "proxy_id", "event_dest_id"),
@@ -93,6 +94,8 @@ class FlowTracker:
         """What was counted so far: packets taken, duplicates left out, evictions, ..."""
         counts = {name: int(n) for name, n in zip(COUNT_NAMES, self._clock.counts, strict=True)}
         counts["texts_lost"] = self._texts_lost + int(self._pool.meta[2])
+        counts["messages_lost"] = int(part(self._state, "streams").meta[GIVEN_UP])
+        counts["facts_lost"] = int(self._facts.meta[LOST])
         return counts
 
     def add(self, batch: Batch, packets: NDArray[np.void]) -> None:

@@ -45,7 +45,7 @@ class Ids:
         rows = out.flows[: int(out.n[N_FLOWS])]
         if len(rows) == 0:
             return
-        columns = {column.name: column for column in Columns("x").flows(rows, pool)}
+        columns = {column.name: column for column in Columns("x").flows(rows, pool, out.facts)}
         pooled = texts(pool)
         for row, ours in zip(rows, words(columns["community_id"]), strict=True):
             ends = (pooled[row["orig_ip_id"]], int(row["orig_port"]), pooled[row["resp_ip_id"]], int(row["resp_port"]))
