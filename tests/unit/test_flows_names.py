@@ -154,7 +154,8 @@ def test_the_servers_certificate_is_read_over_segments(shared_data: Path) -> Non
 
 
 def test_ssh_shows_its_client(shared_data: Path) -> None:
-    rows = [row for row in collect(shared_data / "oracles" / "ndpi" / "custom_categories.pcapng").flows if row["app"] == "ssh"]
+    got = collect(shared_data / "oracles" / "ndpi" / "custom_categories.pcapng")
+    rows = [row for row in got.flows if row["app"] == "ssh"]
     assert any(row["user_agent"].startswith("SSH-2.0-") and len(row["hassh"]) == 32 for row in rows)
 
 
