@@ -49,7 +49,7 @@ def peers(sink_port: int, nfstream_python: str) -> list[Peer]:
     kagami = str(KAGAMI)
 
     def replay(capture: Path, scratch: Path, *options: str) -> list[str]:
-        # an installed kagami has its modules compiled; a checkout run with this variable set would compile them each time
+        # an installed kagami has its modules compiled; with this variable set a checkout would compile them each time
         settings = ["-u", "PYTHONDONTWRITEBYTECODE", f"KAGAMI_STORE={scratch}/store"]
         return ["env", *settings, kagami, "replay", *options, str(capture)]
 

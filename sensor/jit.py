@@ -76,7 +76,7 @@ def kernel(*args: Any, **options: Any) -> Callable[..., Any]:
     options = {"nogil": True, "error_model": "numpy", **options}
 
     def decorate(function: Callable[..., Any]) -> Any:
-        if numba.config.DISABLE_JIT:
+        if getattr(numba.config, "DISABLE_JIT"):  # noqa: B009  (as above)
             return function
         dispatcher = numba.njit(cache=CACHE_DIR is not None, **options)(function)
         part = numba.njit(pipeline_class=PartCompiler, **options)(function)
