@@ -4,6 +4,7 @@ import numpy as np
 from numba import types as t
 
 from sensor.flows.hellos import HELLO, HELLO_MORE, NOT_HELLO, take_hello_message, take_server_name
+from sensor.flows.names import give_name, remember, remembered
 from sensor.flows.pool import intern
 from sensor.flows.rows import FLOW_REC, SOURCE_QUIC
 from sensor.flows.state import STATE_REC, STREAM_BYTES
@@ -13,9 +14,11 @@ from sensor.protocols import quic_header as header
 from sensor.protocols.gquic import find_chlo_sni, find_gquic_sni
 from sensor.protocols.quic import open_initial
 from sensor.protocols.quic_frames import next_crypto
-from sensor.protocols.reads import FRAMES
+from sensor.protocols.reads import FRAMES, be32
 
 _MOST_PACKETS = 4  # of one datagram
+_CID_BYTES = 4  # of a server's connection id by which it is known again; they are random
+_BY_CID = np.uint64(0x51554943 << 32)  # "QUIC": the client that stands for a connection id in the cache of names
 
 
 @kernel(t.void(STATE_REC, t.int64))
@@ -68,3 +71,28 @@ def take_initials(s, f, row, data, pos, end):
     if status != HELLO_MORE:
         close_stream(s, f, row, 0)
     return status
+
+
+@kernel(t.void(STATE_REC, FLOW_REC, FRAMES, t.int64, t.int64, t.int64))
+def note_connection(s, f, data, pos, end, ts):
+    """Keep the flow's name under the connection id that its server chose (RFC 9000 section 7.2)."""
+    if end - pos < 7 or data[pos] < 0x80 or not f["name_id"]:
+        return
+    at = pos + 6 + np.int64(data[pos + 5])
+    if at + 1 + _CID_BYTES <= end and data[at] >= _CID_BYTES:
+        cid = np.uint64(be32(data, at + 1))
+        remember(s.cache, s.table.key, _BY_CID, cid, f["resp_hi"], f["resp_lo"], f["name_id"], ts, 0)
+
+
+@kernel(t.boolean(STATE_REC, FLOW_REC, FRAMES, t.int64, t.int64, t.int64))
+def take_moved(s, f, data, pos, end, ts):
+    """Whether a client's first datagram belongs to a QUIC connection that is known by its id: its address changed.
+
+    That is what a NAT does when it forgets a client. One that moves on purpose takes a new id (RFC 9000 section 9.5).
+    """
+    if end - pos < 1 + _CID_BYTES or data[pos] & 0xC0 != 0x40:
+        return False
+    cid = np.uint64(be32(data, pos + 1))
+    name = remembered(s.cache, s.table.key, _BY_CID, cid, f["resp_hi"], f["resp_lo"], ts)
+    give_name(f, name, SOURCE_QUIC)
+    return name != 0

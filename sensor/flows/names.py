@@ -41,17 +41,21 @@ def remember(cache, key, client_hi, client_lo, hi, lo, name, ts, ttl_s):
 
 
 @kernel(t.uint32(CACHE_REC, t.uint64[::1], t.uint64, t.uint64, t.uint64, t.uint64, t.int64))
+def remembered(cache, key, client_hi, client_lo, hi, lo, ts):
+    """The name last noted for exactly this client and address, 0 when there is none or it has aged."""
+    code = siphash13(key[0], key[1], client_hi, client_lo, hi, lo, np.uint64(1))
+    start = _set_of(code)
+    for i in range(start, start + _WAYS):
+        if cache.names[i]["code"] == code and cache.names[i]["expiry"] >= ts:
+            return cache.names[i]["name"]
+    return np.uint32(0)
+
+
+@kernel(t.uint32(CACHE_REC, t.uint64[::1], t.uint64, t.uint64, t.uint64, t.uint64, t.int64))
 def recall(cache, key, client_hi, client_lo, hi, lo, ts):
     """The name last given to `client` for an address, else to anyone; 0 when none is known or it has aged."""
-    for anyone in range(2):
-        c_hi = np.uint64(0) if anyone else client_hi
-        c_lo = np.uint64(0) if anyone else client_lo
-        code = siphash13(key[0], key[1], c_hi, c_lo, hi, lo, np.uint64(1))
-        start = _set_of(code)
-        for i in range(start, start + _WAYS):
-            if cache.names[i]["code"] == code and cache.names[i]["expiry"] >= ts:
-                return cache.names[i]["name"]
-    return np.uint32(0)
+    name = remembered(cache, key, client_hi, client_lo, hi, lo, ts)
+    return name if name else remembered(cache, key, np.uint64(0), np.uint64(0), hi, lo, ts)
 
 
 @kernel(t.boolean(t.uint64, t.uint64))

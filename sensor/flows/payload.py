@@ -11,7 +11,7 @@ from sensor.constants import APP_HTTP, APP_QUIC, APP_SOCKS, APP_SSH, APP_TLS, PR
 from sensor.dtypes import PACKET_REC
 from sensor.flows import hellos, tcp
 from sensor.flows.banners import take_banner, take_hassh
-from sensor.flows.initials import take_initials
+from sensor.flows.initials import note_connection, take_initials, take_moved
 from sensor.flows.lookups import speaks_dns, take_dns
 from sensor.flows.requests import take_request, take_response, take_socks
 from sensor.flows.rows import FLOW_REC, NOTE_LOST, READS_HTTP, READS_HTTP_CUT, READS_NOTHING, READS_START
@@ -268,8 +268,13 @@ def _take_datagram(s, f, row, p, d, frames, pos, end, fresh):
         return
     was = f["app"]
     if was == APP_QUIC:
-        if d == 0 and f["reads"] == READS_START:
+        if d == 1:
+            note_connection(s, f, frames, pos, end, ts)
+        elif f["reads"] == READS_START:
             _take_quic(s, f, row, frames, pos, end)
+        return
+    if was == 0 and d == 0 and f["looked"][0] == 0 and take_moved(s, f, frames, pos, end, ts):
+        f["app"], f["reads"] = APP_QUIC, READS_NOTHING
         return
     _read(s, f, row, d, frames, pos, end, ts)
     if was == 0 and f["app"] and speaks_dns(f):

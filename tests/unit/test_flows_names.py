@@ -2,10 +2,14 @@
 
 import hashlib
 import ipaddress
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from sensor.capture.reader import open_capture
+from sensor.constants import PROTO_UDP
+from sensor.decode.decoder import Decoder
 from sensor.flows.payload import MOST_MESSAGES
 from tests.support.flows import Collected, collect
 from tests.support.packets import CLIENT, SERVER, T0, Packet, S, Tcp, track, udp
@@ -220,9 +224,40 @@ def test_questions_are_read_on_other_ports_and_told_apart(port: int, app: str) -
 # --- QUIC ---
 
 
+def payloads_of(path: Path) -> list[tuple[bool, bytes]]:
+    """(whether it came from port 443, payload) of the UDP packets of a capture."""
+    found = []
+    for batch in open_capture(str(path)).batches():
+        for row in Decoder().decode(batch):
+            begin = int(row["payload_off"])
+            if row["proto"] == PROTO_UDP and row["payload_cap"]:
+                payload = batch.frames[begin : begin + int(row["payload_cap"])].tobytes()
+                found.append((bool(row["src_port"] == 443), payload))
+    return found
+
+
 def test_a_hello_over_several_datagrams_has_its_name(shared_data: Path) -> None:
     captures = shared_data / "oracles" / "ndpi"
     for name, host in (("quic_frags_different_dcid.pcapng", "cdnjs.cloudflare.com"), ("quic-29.pcap", "localhost")):
         rows = [row for row in collect(captures / name).flows if row["name"] == host]
         assert rows and rows[0]["name_source"] == "quic"
         assert rows[0]["ja4"].startswith("q13")
+
+
+def test_a_connection_whose_address_changed_keeps_its_name(shared_data: Path) -> None:
+    sent = payloads_of(shared_data / "oracles" / "ndpi" / "quic-28.pcap")
+    (initial, server) = next((a, b) for a, b in pairwise(sent) if not a[0] and b[0] and a[1][0] >= 0xC0)
+    reply = server[1]
+    cid_at = 6 + reply[5]
+    cid = reply[cid_at + 1 : cid_at + 1 + reply[cid_at]]
+    assert len(cid) >= 4
+    web = (SERVER, 443)
+    packets = [
+        udp(T0, initial[1], server=web),
+        udp(T0 + 1, reply, back=True, server=web),
+        udp(T0 + S, b"\x41" + cid + bytes(30), client=("10.0.0.5", 50001), server=web),
+        udp(T0 + S, b"\x41" + bytes(len(cid)) + bytes(30), client=("10.0.0.5", 50002), server=web),
+    ]
+    names = {row["orig_port"]: (row["name"], row["name_source"], row["app"]) for row in track(packets).flows}
+    assert names[50001] == names[40000] == ("www.wireshark.org", "quic", "quic")
+    assert names[50002][0] == ""
