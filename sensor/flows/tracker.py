@@ -149,7 +149,8 @@ class FlowTracker:
             self._compact()
         out.dns[: len(kept)] = kept
         out.n[N_DNS] = len(kept)
-        part(self._state, "scratch").pending[:] = 0
+        scratch = part(self._state, "scratch")
+        scratch.pending[: int(scratch.mask) + 1] = 0
         reopen(self._state[0])
 
     def _evict(self) -> None:
