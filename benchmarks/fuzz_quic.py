@@ -17,6 +17,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from fuzzing import AROUND, GUIDED, Around, Outputs, captured, fuzz, note, untouched
+
 from sensor.protocols import aes, gquic, quic, quic_keys
 from sensor.protocols import quic_header as h
 from sensor.protocols.quic_frames import next_crypto

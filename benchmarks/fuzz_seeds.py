@@ -11,14 +11,14 @@ import os
 import sys
 from pathlib import Path
 
-_ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(_ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from sensor.capture.reader import open_capture
 from sensor.constants import PROTO_TCP, PROTO_UDP, STATUS_OK
 from sensor.decode.decoder import Decoder
 from sensor.errors import KagamiError
 
+_ROOT = Path(__file__).resolve().parent.parent
 _FILE_BYTES_MAX = 4_000_000
 _FILES_MAX = 500
 _PACKETS = 400  # of each capture

@@ -33,7 +33,7 @@ if not GUIDED:
 
 
 def _leave_kernels_python() -> None:
-    """Give plain functions what `sensor.jit` takes from numba's: with its compiler off they are returned as they are."""
+    """Give plain functions what `sensor.jit` takes from numba's: with its compiler off, functions are left alone."""
     import numba
 
     def njit(**_: Any) -> Callable[[Any], Any]:
@@ -67,7 +67,7 @@ def _prove_checks() -> None:
     from sensor.protocols.reads import FRAMES, HELPER, LEAF
 
     byte_at = kernel(types.int64(FRAMES, types.int64), **HELPER)(lambda data, at: np.int64(data[at]))
-    through = kernel(types.int64(FRAMES, types.int64), **LEAF)(lambda data, at: byte_at(data, at))
+    through = kernel(types.int64(FRAMES, types.int64), **LEAF)(lambda data, at: byte_at(data, at) + 0)
     on_record = packet_kernel(types.int64(STATE_REC, types.int64))
     text_at = on_record(lambda s, at: np.int64(s.scratch.text[at]))
     handed_on = on_record(lambda s, at: through(s.scratch.text, at))
@@ -177,8 +177,9 @@ def fuzz(one_input: Callable[[bytes], None], seeds: Callable[[], Iterable[bytes]
         if all(argument.startswith("-") for argument in arguments[1:]):
             arguments.append(folder)
         corpus = Path(next(argument for argument in arguments[1:] if not argument.startswith("-")))
-        corpus.mkdir(exist_ok=True, parents=True)
-        if not any(corpus.iterdir()):
+        if not corpus.is_file():  # one input, to run again
+            corpus.mkdir(exist_ok=True, parents=True)
+        if corpus.is_dir() and not any(corpus.iterdir()):
             for i, data in enumerate(seeds()):
                 (corpus / f"seed{i:04}").write_bytes(data)
         if not any(argument.startswith("-max_len") for argument in arguments):
