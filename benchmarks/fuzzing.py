@@ -32,21 +32,6 @@ if not GUIDED:
     os.environ["NUMBA_CACHE_DIR"] = str(Path(os.environ.get("NUMBA_CACHE_DIR") or Path.home() / ".cache") / "fuzz")
 
 
-def _leave_kernels_python() -> None:
-    """Give plain functions what `sensor.jit` takes from numba's: with its compiler off, functions are left alone."""
-    import numba
-
-    def njit(**_: Any) -> Callable[[Any], Any]:
-        def as_it_is(function: Any) -> Any:
-            function.get_overload = None
-            return function
-
-        return as_it_is
-
-    numba.njit = njit
-    np.seterr(over="ignore")  # hashes wrap, as they do compiled
-
-
 def _refuse_negative_indices() -> None:
     """Let the bounds check see indices below zero, which numba otherwise counts from the array's end."""
     from numba.core import types
@@ -87,7 +72,7 @@ def _prove_checks() -> None:
 
 
 if GUIDED:
-    _leave_kernels_python()
+    np.seterr(over="ignore")  # hashes wrap, as they do compiled
 else:
     _refuse_negative_indices()
     _prove_checks()
