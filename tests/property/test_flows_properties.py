@@ -70,7 +70,7 @@ def test_shifting_all_times_shifts_only_times(given_packets: list[Packet], by_ns
         assert multiset(moved(before, by_ns), *UIDS) == multiset(after, *UIDS)
 
 
-HASHED = (*UIDS, "bucket", "orig_hi", "orig_lo", "resp_hi", "resp_lo")
+HASHED = (*UIDS, "bucket", "orig_hi", "orig_lo", "resp_hi", "resp_lo", "notes")  # a note asks whether one is public
 
 
 @given(packets(), st.permutations(ADDRESSES))
