@@ -10,8 +10,7 @@ from sensor.flows.state import STATE_REC
 from sensor.jit import packet_kernel as kernel
 from sensor.protocols import md5, ssh
 from sensor.protocols.reads import FRAMES
-
-_DIGITS = np.frombuffer(b"0123456789abcdef", np.uint8)
+from sensor.protocols.text import put_hex
 
 
 @kernel(t.int64(STATE_REC, FLOW_REC, FRAMES, t.int64, t.int64))
@@ -36,6 +35,5 @@ def take_hassh(s, f, data):
     length = ssh.hassh_text(data, s.scratch.spans, False, text)
     if length > 0 and md5.md5(text, 0, length, text, 0, s.scratch.words):
         out = s.scratch.text
-        for i in range(md5.DIGEST_BYTES):
-            out[2 * i], out[2 * i + 1] = _DIGITS[text[i] >> 4], _DIGITS[text[i] & 15]
+        put_hex(out, 0, text, 0, md5.DIGEST_BYTES)
         s.facts.rows[facts_of(s, f)]["hassh_id"] = intern(s.pool, out, 0, 2 * md5.DIGEST_BYTES)

@@ -18,6 +18,7 @@ from sensor.protocols import tls_hello as hello_at
 from sensor.protocols import tls_server as server_at
 from sensor.protocols.reads import FRAMES, be16
 from sensor.protocols.sha256 import DIGEST_BYTES, sha256
+from sensor.protocols.text import put_hex
 from sensor.protocols.tls import RECORD_BYTES_MAX, RECORD_HEADER_BYTES, RECORD_TYPE_HANDSHAKE, join_records
 from sensor.protocols.tls_certificate import parse_certificate
 from sensor.protocols.tls_fingerprint import JA3_BYTES, JA4_BYTES, ja3, ja3s, ja4
@@ -29,7 +30,6 @@ _MESSAGE_HEADER_BYTES = 4
 _CLIENT_HELLO, _SERVER_HELLO, _CERTIFICATE = 1, 2, 11
 _TLS_1_3 = 0x0304
 _OVER_TCP, _OVER_QUIC = ord("t"), ord("q")
-_DIGITS = np.frombuffer(b"0123456789abcdef", np.uint8)
 
 
 @kernel(t.uint32(STATE_REC, FRAMES, t.int64, t.int64))
@@ -125,9 +125,7 @@ def _take_certificate(s, f, data, pos, end):
     if n_bytes > 0:
         text = s.scratch.text
         sha256(data, der, der + n_bytes, text, 2 * DIGEST_BYTES, s.scratch.words)
-        for i in range(DIGEST_BYTES):
-            byte = text[2 * DIGEST_BYTES + i]
-            text[2 * i], text[2 * i + 1] = _DIGITS[byte >> 4], _DIGITS[byte & 15]
+        put_hex(text, 0, text, 2 * DIGEST_BYTES, DIGEST_BYTES)
         fact["cert_id"] = intern(s.pool, text, 0, 2 * DIGEST_BYTES)
 
 

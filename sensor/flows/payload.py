@@ -1,187 +1,26 @@
 """Payloads in order: which bytes of a flow are read, as what, and which have to wait for more.
 
 A message that lies whole in one packet is read where it is. One that is cut, or begins out of order, waits in a stream
-buffer (sensor/flows/streams.py) until it is whole, the buffer is full, or LOOKS packets brought nothing.
+buffer (sensor/flows/streams.py) until it is whole, the buffer is full, or _WAITS packets brought nothing.
 """
 
 import numpy as np
 from numba import types as t
 
-from sensor.constants import APP_HTTP, APP_QUIC, APP_SOCKS, APP_SSH, APP_TLS, PROTO_TCP, TCP_SYN
+from sensor.constants import APP_QUIC, PROTO_TCP, TCP_SYN
 from sensor.dtypes import PACKET_REC
 from sensor.flows import hellos, tcp
-from sensor.flows.banners import take_banner, take_hassh
 from sensor.flows.initials import note_connection, take_initials, take_moved
 from sensor.flows.lookups import speaks_dns, take_dns
-from sensor.flows.requests import take_request, take_response, take_socks
+from sensor.flows.reading import read
 from sensor.flows.rows import FLOW_REC, NOTE_LOST, READS_HTTP, READS_HTTP_CUT, READS_NOTHING, READS_START
 from sensor.flows.state import STATE_REC, STREAM_BYTES
 from sensor.flows.streams import GIVEN_UP, close_stream, feed, move_on, open_stream, stream_of
 from sensor.jit import packet_kernel as kernel
-from sensor.protocols import http, ssh
-from sensor.protocols.apps import identify
-from sensor.protocols.dns import has_header
-from sensor.protocols.reads import FRAMES, be16
-from sensor.protocols.tls import RECORD_TYPE_HANDSHAKE
+from sensor.protocols.reads import FRAMES
 
-LOOKS = 4  # payloads of a side that are searched before a flow stays nameless
-MOST_MESSAGES = 8  # read in one payload; what comes behind them waits for the next
-_DNS_LEAST = 2 + 12  # a length and a header
 _DATAGRAMS = 12  # of a QUIC client that may hold its hello
-_LETTER_S = 0x53  # "SSH-2.0-..."
-_SWITCHES = 101  # the one status under 200 behind which no answer follows
-_TELLING = 16  # bytes that tell a protocol; fewer wait for more
 _WAITS = 16  # payloads a side may bring while the bytes before them are missing
-
-
-@kernel(t.int64(FLOW_REC))
-def _resp_port(f):
-    return np.int64(f["key_port"] & np.uint32(0xFFFF))
-
-
-@kernel(t.int64(STATE_REC, FLOW_REC, FRAMES, t.int64, t.int64))
-def _read_start(s, f, data, at, end):
-    """Find out what the originator speaks; bytes read, -1 when more are needed, 0 when they are to be read again."""
-    if f["looked"][0] >= LOOKS:
-        f["reads"] = READS_NOTHING
-        return end - at
-    f["looked"][0] += 1
-    if data[at] == RECORD_TYPE_HANDSHAKE:
-        status = hellos.take_client_hello(s, f, data, at, end)
-        if status == hellos.HELLO_MORE:
-            f["looked"][0] -= 1
-            return np.int64(-1)
-        if status == hellos.HELLO:
-            f["reads"] = READS_NOTHING
-            return end - at
-    if f["app"] == APP_SSH and not f["agent_id"] and data[at] == _LETTER_S:
-        return take_banner(s, f, data, at, end)
-    if f["app"] == APP_SSH:
-        status = ssh.find_kexinit(data, at, end, s.scratch.spans)
-        if status == ssh.KEXINIT_CUT:
-            return np.int64(-1)
-        if status == ssh.KEXINIT:
-            take_hassh(s, f, data)
-        return end - at
-    code = identify(data, at, end, True, f["proto"], _resp_port(f))
-    if code and (f["app"] == 0 or f["proxy_id"]):
-        f["app"] = code
-    if code == APP_HTTP and f["app"] == APP_HTTP:
-        f["reads"] = READS_HTTP
-        return np.int64(0)
-    if f["app"] == APP_SOCKS:
-        n = take_socks(s, f, data, at, end)
-        return n if n else end - at
-    if code == APP_SSH:
-        return take_banner(s, f, data, at, end)
-    if code == 0 and f["app"] == 0 and end - at < _TELLING and f["proto"] == PROTO_TCP:
-        return np.int64(-1)
-    return end - at
-
-
-@kernel(t.int64(STATE_REC, FLOW_REC, FRAMES, t.int64, t.int64, t.int64))
-def _read_http(s, f, data, at, end, ts):
-    """Read a request, or a piece of its body; bytes read, -1 when the head goes on."""
-    if f["body_left"] > 0:
-        n = min(f["body_left"], end - at)
-        f["body_left"] -= n
-        return n
-    status = http.parse_request(data, at, end, s.scratch.spans)
-    if status != http.REQUEST and status != http.REQUEST_CUT:
-        return end - at
-    take_request(s, f, data, ts, f["reads"] == READS_HTTP_CUT)
-    f["is_asked"] = 1
-    if status == http.REQUEST_CUT:
-        f["reads"] = READS_HTTP_CUT
-        return np.int64(-1)
-    f["reads"] = READS_HTTP
-    spans = s.scratch.spans
-    if spans[http.IS_CONNECT] and spans[http.HEAD_BYTES] > 0:
-        f["reads"] = READS_START  # what is spoken in the tunnel is still to be found out
-        f["looked"][0] = f["looked"][1] = 0
-        return np.int64(spans[http.HEAD_BYTES])
-    behind = http.next_request(data, at, end, spans)
-    if behind > end:
-        f["body_left"] = behind - end
-    return behind - at if at < behind < end else end - at
-
-
-@kernel(t.int64(STATE_REC, FLOW_REC, t.int64, FRAMES, t.int64, t.int64, t.int64))
-def _read_dns(s, f, d, data, at, end, ts):
-    """Read a DNS message behind its length (RFC 1035 section 4.2.2); bytes read, -1 for more, 0 for none."""
-    stop = at + 2 + (be16(data, at) if end - at >= 2 else np.int64(0))
-    if stop - at > STREAM_BYTES or (end - at >= 2 and stop - at < _DNS_LEAST):
-        return np.int64(0)
-    if end - at >= _DNS_LEAST and not has_header(data, at + 2, stop):
-        return np.int64(0)
-    if stop > end or end - at < 2:
-        return np.int64(-1)
-    return stop - at if take_dns(s, f, d, ts, stop - at, data, at + 2, stop, False) else np.int64(0)
-
-
-@kernel(t.int64(STATE_REC, FLOW_REC, t.int64, FRAMES, t.int64, t.int64, t.int64))
-def _read_orig(s, f, row, data, pos, end, ts):
-    """Read what the originator sent; how many bytes need not be kept."""
-    at = pos
-    for _ in range(MOST_MESSAGES):
-        if at >= end:
-            break
-        if f["proto"] == PROTO_TCP and speaks_dns(f):
-            n = _read_dns(s, f, 0, data, at, end, ts)
-            if n < 0:
-                return at - pos
-            at += n
-            if n > 0:
-                continue
-        if f["reads"] == READS_START:
-            n = _read_start(s, f, data, at, end)
-        elif f["reads"] == READS_HTTP or f["reads"] == READS_HTTP_CUT:
-            n = _read_http(s, f, data, at, end, ts)
-        else:
-            return end - pos
-        if n < 0:
-            return at - pos
-        at += n
-    return end - pos
-
-
-@kernel(t.int64(STATE_REC, FLOW_REC, t.int64, FRAMES, t.int64, t.int64, t.int64))
-def _read_resp(s, f, row, data, pos, end, ts):
-    """Read what the responder sent; how many bytes need not be kept."""
-    if f["proto"] == PROTO_TCP and speaks_dns(f):
-        at = pos
-        for _ in range(MOST_MESSAGES):
-            n = _read_dns(s, f, 1, data, at, end, ts) if at < end else np.int64(0)
-            if n < 0:
-                return at - pos
-            if n == 0:
-                break
-            at += n
-    if f["is_asked"] and (f["app"] == APP_HTTP or f["proxy_id"]):
-        f["is_asked"] = 0
-        if take_response(s, f, data, pos, end):
-            f["is_asked"] = f["event_status"] < 200 and f["event_status"] != _SWITCHES  # the answer proper follows
-            return end - pos
-    if f["looked"][1] >= LOOKS:
-        return end - pos
-    f["looked"][1] += 1
-    if f["app"] == APP_TLS:
-        status = hellos.take_server_flight(s, f, data, pos, end)
-        if status == hellos.HELLO_MORE:
-            f["looked"][1] -= 1
-            return np.int64(0)
-        if status == hellos.HELLO:
-            f["looked"][1] = LOOKS
-    elif f["app"] == 0:
-        f["app"] = identify(data, pos, end, False, f["proto"], _resp_port(f))
-    return end - pos
-
-
-@kernel(t.int64(STATE_REC, FLOW_REC, t.int64, t.int64, FRAMES, t.int64, t.int64, t.int64))
-def _read(s, f, row, d, data, pos, end, ts):
-    if d == 0:
-        return _read_orig(s, f, row, data, pos, end, ts)
-    return _read_resp(s, f, row, data, pos, end, ts)
 
 
 @kernel(t.void(STATE_REC, FLOW_REC, t.int64))
@@ -198,7 +37,7 @@ def _read_stream(s, f, row, d, slot, ts, is_short):
     """Read what is in order in a buffer, and keep or close it."""
     start = slot * STREAM_BYTES
     have = np.int64(s.streams.slots[slot]["have"])
-    used = _read(s, f, row, d, s.streams.bytes, start, start + have, ts)
+    used = read(s, f, d, s.streams.bytes, start, start + have, ts)
     if used < have:
         if have < STREAM_BYTES and not is_short:
             move_on(s, slot, used)
@@ -238,7 +77,7 @@ def _take_segment(s, f, row, p, d, frames, pos, end, fresh):
         if 0 < ahead < STREAM_BYTES and not is_short:
             feed(s, open_stream(s, f, row, d, first), ahead, frames, pos, end)
             return
-    used = _read(s, f, row, d, frames, pos, end, ts)
+    used = read(s, f, d, frames, pos, end, ts)
     if d == 0 and is_short:  # what the capture cut off was body too
         f["body_left"] = max(np.int64(0), f["body_left"] - (np.int64(p["payload_len"]) - np.int64(p["payload_cap"])))
     if used < end - pos and is_short:
@@ -276,7 +115,7 @@ def _take_datagram(s, f, row, p, d, frames, pos, end, fresh):
     if was == 0 and d == 0 and f["looked"][0] == 0 and take_moved(s, f, frames, pos, end, ts):
         f["app"], f["reads"] = APP_QUIC, READS_NOTHING
         return
-    _read(s, f, row, d, frames, pos, end, ts)
+    read(s, f, d, frames, pos, end, ts)
     if was == 0 and f["app"] and speaks_dns(f):
         take_dns(s, f, d, ts, n_bytes, frames, pos, end, is_short)
     if was == 0 and f["app"] == APP_QUIC and d == 0:

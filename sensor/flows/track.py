@@ -48,7 +48,7 @@ ATTEMPT_NS = 5 * 10**9  # Zeek's tcp_attempt_delay
 NOT_YET, ONE_SIDED = -1, -2  # beside END_*: why a flow is reported
 SWEEP_NS = 5 * 10**9
 _AHEAD_SLOT, _AHEAD_ROW = 16, 8  # packets looked ahead, so that their memory is here when they are
-_ROOM = 10  # rows one packet may write to a buffer, at most: see payload.MOST_MESSAGES
+_ROOM = 10  # rows one packet may write to a buffer, at most: see reading.MOST_MESSAGES
 
 
 @kernel(t.void(STATE_REC, PACKET_REC, t.uint32, t.int64))

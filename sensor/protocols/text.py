@@ -9,7 +9,7 @@ from numba import types
 from numpy.typing import NDArray
 
 from sensor.jit import kernel
-from sensor.protocols.reads import HELPER, LEAF
+from sensor.protocols.reads import FRAMES, HELPER, LEAF
 
 IP_TEXT_MAX = 39
 """The longest text of an address, bytes: eight groups of four hexadecimal digits and seven colons."""
@@ -122,3 +122,12 @@ def format_ip(hi, lo, out):
     out : uint8[n]; 39 bytes always suffice. Returns -1 when the text does not fit.
     """
     return put_ip(out, 0, hi, lo)
+
+
+@kernel(types.void(_OUT, types.int64, FRAMES, types.int64, types.int64), **HELPER)
+def put_hex(out, at, data, pos, n_bytes):
+    """Write data[pos:pos + n_bytes] in lower-case hexadecimal to out[at:at + 2 * n_bytes], which must be there."""
+    for i in range(n_bytes):
+        byte = data[pos + i]
+        out[at + 2 * i] = _HEX[byte >> 4]
+        out[at + 2 * i + 1] = _HEX[byte & 15]

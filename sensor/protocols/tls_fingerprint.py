@@ -20,6 +20,7 @@ from sensor.protocols.md5 import md5
 from sensor.protocols.reads import FRAMES, HELPER, LEAF, be16
 from sensor.protocols.sha256 import sha256
 from sensor.protocols.siphash import siphash13_text
+from sensor.protocols.text import put_hex
 from sensor.protocols.tls_hello import is_grease
 
 JA3_BYTES = 32
@@ -107,14 +108,6 @@ def _put_types(text, at, data, start, n_bytes, with_grease):
     return at if at == first else at - 1
 
 
-@kernel(types.void(_TEXT, _INT, _TEXT, _INT), **HELPER)
-def _put_hex(out, at, digest, n_bytes):
-    """Write the first bytes of a digest in lower-case hexadecimal."""
-    for i in range(n_bytes):
-        out[at + 2 * i] = _DIGITS[digest[i] >> 4]
-        out[at + 2 * i + 1] = _DIGITS[digest[i] & 15]
-
-
 @kernel(types.uint64(FINGERPRINTS_REC, _INT), **HELPER)
 def _code_of(prints, length):
     """The keyed hash of the text, never 0."""
@@ -130,7 +123,7 @@ def _finish_ja3(prints, length, out):
     known = prints.ja3[slot]
     if prints.ja3_code[slot] != code:
         md5(prints.text, 0, length, prints.digest, 0, prints.work)
-        _put_hex(known, 0, prints.digest, _md5.DIGEST_BYTES)
+        put_hex(known, 0, prints.digest, 0, _md5.DIGEST_BYTES)
         prints.ja3_code[slot] = code
     for i in range(JA3_BYTES):
         out[i] = known[i]
@@ -300,7 +293,7 @@ def _put_hash(prints, start, stop, at, out):
             out[at + i] = np.uint8(_ZERO)
     else:
         sha256(prints.text, start, stop, prints.digest, 0, prints.work)
-        _put_hex(out, at, prints.digest, 6)
+        put_hex(out, at, prints.digest, 0, 6)
 
 
 @kernel(types.boolean(FRAMES, _FIELDS, _INT, FINGERPRINTS_REC, _TEXT), **LEAF)

@@ -10,7 +10,7 @@ import pytest
 from sensor.capture.reader import open_capture
 from sensor.constants import PROTO_UDP
 from sensor.decode.decoder import Decoder
-from sensor.flows.payload import MOST_MESSAGES
+from sensor.flows.reading import MOST_MESSAGES
 from tests.support.flows import Collected, collect
 from tests.support.packets import CLIENT, SERVER, T0, Packet, S, Tcp, track, udp
 from tests.support.protocols import client_hello, extension, query, record, records, response, server_name, wire_name
