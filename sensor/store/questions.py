@@ -5,6 +5,8 @@ takes one value or several, of which any will do; all filters given must hold. W
 parameters. This module loads neither numba nor sqlite-utils.
 """
 
+from typing import Any
+
 from sensor.store.match import NONE
 from sensor.store.query import Numbers, Query, Rows, Texts
 from sensor.store.store import Store
@@ -148,6 +150,22 @@ def dns(
     query.equals("rcode", rcode, lambda code: _word(code).upper())
     query.equals("app", app, _word)
     return query.ask(order, ("orig_ip", "qname", "qtype"), limit)
+
+
+def proxies(store: Store, limit: int = 20) -> list[dict[str, Any]]:
+    """The proxies that hosts were seen to ask, the busiest first: proxy, flows, clients.
+
+    Whether one is the organisation's own is for a person to say; analyzers/proxies.py has what an analysis assumes.
+    """
+    relation, files = store.lake.relation("flow")
+    columns = ("proxy", "flows", "clients")
+    with store.lake.connect() as lake:
+        rows = lake.execute(
+            f"SELECT via_proxy, count(*) AS flows, count(DISTINCT orig_ip) FROM {relation} "
+            "WHERE via_proxy <> '' GROUP BY via_proxy ORDER BY flows DESC, via_proxy LIMIT ?",
+            [*files, limit],
+        ).fetchall()
+    return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 def _word(value: str) -> str:

@@ -69,6 +69,12 @@ def without(found: Content, *names: str) -> Content:
     }
 
 
+def test_the_proxies_that_were_asked_are_listed(store_dir: Path, capture: Path) -> None:
+    replayed(store_dir, capture, with_analysis=False)
+    with Store.open(store_dir) as store:
+        assert proxies(store) == [{"proxy": "192.168.152.8:3128", "flows": 99, "clients": 5}]
+
+
 def test_the_same_file_twice_changes_nothing(store_dir: Path, capture: Path, clean: Content, tmp_path: Path) -> None:
     replayed(store_dir, capture)
     same = tmp_path / "another-name.pcap"

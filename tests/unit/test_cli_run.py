@@ -322,6 +322,7 @@ def test_status_in_words_and_as_json(kagami: Any) -> None:
     assert health["first_ts"] == "2024-10-04T12:00:00.000000000Z"
     assert health["counters"] == {"decode": {"ok": 1_234_500, "truncated_ip": 67}, "flows": {"evicted": 3}}
     assert health["settings"] == {"exchange_gap_ms": [200]}
+    assert health["proxies"] == []
 
 
 def test_the_blocklist_previews_and_writes(kagami: Any, tmp_path: Path) -> None:

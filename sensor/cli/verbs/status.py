@@ -23,9 +23,11 @@ _LABEL_WIDTH = 12
 def status(session: Session, as_json: bool) -> None:
     """Show what the store holds: sources, time span, sizes, findings, and everything that was counted."""
     from sensor.store.findings import findings
+    from sensor.store.questions import proxies
 
     with session.open_store() as store:
         health = store.health()
+        health["proxies"] = proxies(store)
         severities = Counter(row["severity"] for row in findings(store)[0])
     health["findings_by_severity"] = {level: severities[level] for level in reversed(SEVERITIES) if severities[level]}
     if as_json:
@@ -52,6 +54,11 @@ def describe(health: Mapping[str, Any]) -> Iterator[str]:
     facts["findings"] = _listed(health["findings_by_severity"]) or "none"
     if health["findings"]:
         facts["findings"] += f" ({_listed(health['findings'])})"
+    if health["proxies"]:
+        facts["proxies"] = "; ".join(
+            f"{seen['proxy']} ({plural(seen['flows'], 'flow')} of {plural(seen['clients'], 'client')})"
+            for seen in health["proxies"]
+        )
     if health["settings"]:
         facts["read with"] = ", ".join(_setting(name, values) for name, values in health["settings"].items())
     for label, value in facts.items():
