@@ -18,7 +18,7 @@ from sensor.errors import StoreError
 from sensor.run import ReplayReport, demo_capture, replay
 from sensor.site import Site
 from sensor.store.findings import findings
-from sensor.store.questions import Rows, dns, events, flows
+from sensor.store.questions import Rows, dns, events, flows, proxies
 from sensor.store.store import Store
 from tests.support.captures import packets_of, pcap_header, pcap_record
 
