@@ -7,6 +7,7 @@ This module never prints; `first_run` says whether a wait is ahead.
 """
 
 import contextlib
+import functools
 import hashlib
 import os
 from collections.abc import Callable
@@ -78,20 +79,23 @@ def kernel(*args: Any, **options: Any) -> Callable[..., Any]:
     def decorate(function: Callable[..., Any]) -> Any:
         if getattr(numba.config, "DISABLE_JIT"):  # noqa: B009  (as above)
             return function
-        dispatcher = numba.njit(cache=CACHE_DIR is not None, **options)(function)
-        part = numba.njit(pipeline_class=PartCompiler, **options)(function)
+        dispatcher = numba.njit(cache=CACHE_DIR is not None and signature is None, **options)(function)
+
+        @functools.cache  # only a run that compiles needs it
+        def part() -> Any:
+            return numba.njit(pipeline_class=PartCompiler, **options)(function)
 
         def from_a_kernel(args: Any, kws: Any) -> Any:
             if signature is None:
                 args = [_widened(kind) for kind in args]
-            elif not part.overloads:
-                part.compile(signature)
-                part.disable_compile()
-            return part.get_call_template(args, kws)
+            elif not part().overloads:
+                part().compile(signature)
+                part().disable_compile()
+            return part().get_call_template(args, kws)
 
         # numba asks these two when another kernel calls this one
         dispatcher.get_call_template = from_a_kernel
-        dispatcher.get_overload = part.get_overload
+        dispatcher.get_overload = lambda kinds: part().get_overload(kinds)
         if signature is not None:
             _compile_when_called(dispatcher, signature)
         return dispatcher
@@ -103,6 +107,8 @@ def _compile_when_called(dispatcher: Any, signature: Any) -> None:
     """Make a kernel compile for `signature`, and only for it, when Python first calls it."""
 
     def from_python(*_: Any, **__: Any) -> Any:
+        if CACHE_DIR is not None:
+            dispatcher.enable_caching()
         entry = dispatcher.compile(signature)
         dispatcher.disable_compile()
         return entry
