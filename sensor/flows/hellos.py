@@ -147,6 +147,8 @@ def take_server_flight(s, f, data, pos, end):
     version = server[server_at.BEST_VERSION] if server[server_at.BEST_VERSION] else server[server_at.VERSION]
     fact = s.facts.rows[facts_of(s, f)]
     fact["tls_version"] = np.uint16(version)
+    if server[server_at.ALPN + 1]:  # the choice counts more than the offer
+        fact["alpn_id"] = _text(s, joined, np.int64(server[server_at.ALPN]), np.int64(server[server_at.ALPN + 1]))
     if ja3s(joined, server, s.prints, s.scratch.text):
         fact["ja3s_id"] = intern(s.pool, s.scratch.text, 0, JA3_BYTES)
     if version >= _TLS_1_3:

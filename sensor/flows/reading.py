@@ -58,7 +58,10 @@ def _read_start(s, f, data, at, end):
         if status == ssh.KEXINIT:
             take_hassh(s, f, data)
         return end - at
-    code = identify(data, at, end, True, f["proto"], _resp_port(f))
+    code = np.int64(identify(data, at, end, True, f["proto"], _resp_port(f)))
+    is_word = code == 0 and 0x41 <= data[at] <= 0x5A and f["proto"] == PROTO_TCP  # a capital letter
+    if is_word and http.parse_request(data, at, end, s.scratch.spans) == http.REQUEST:
+        code = np.int64(APP_HTTP)  # an odd target, but all of a request's form
     if code and (f["app"] == 0 or f["proxy_id"]):
         f["app"] = code
     if code == APP_HTTP and f["app"] == APP_HTTP:
