@@ -46,11 +46,6 @@ def _read_stream(s, f, row, d, slot, ts, is_short):
     close_stream(s, f, row, d)
 
 
-@kernel(t.boolean(FLOW_REC, t.int64))
-def _saw_syn(f, d):
-    return f["history_bits"] & (np.uint32(1) << np.uint32(16 * d)) != 0
-
-
 @kernel(t.void(STATE_REC, FLOW_REC, t.int64, PACKET_REC, t.int64, FRAMES, t.int64, t.int64, t.int64))
 def _take_segment(s, f, row, p, d, frames, pos, end, fresh):
     """A TCP payload: read it in place if it is the next one and nothing waits, else through the side's buffer."""
@@ -71,7 +66,7 @@ def _take_segment(s, f, row, p, d, frames, pos, end, fresh):
         close_stream(s, f, row, d)
     if fresh <= 0 or (d == 0 and f["reads"] == READS_NOTHING):
         return
-    if f["payload_bytes"][d] == 0 and _saw_syn(f, d):
+    if f["payload_bytes"][d] == 0 and tcp.saw_syn(f, d):
         first = np.uint32(np.int64(f["start_seq"][d]) + 1)
         ahead = tcp.distance(seq, first)
         if 0 < ahead < STREAM_BYTES and not is_short:

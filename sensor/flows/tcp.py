@@ -278,6 +278,12 @@ def update(f, d, flags, seq, ack, window, length, ts):
     return fresh
 
 
+@kernel(t.boolean(FLOW_REC, t.int64))
+def saw_syn(f, d):
+    """Whether side d's SYN was seen, so that `start_seq` tells where its bytes begin."""
+    return f["history_bits"] & (np.uint32(_BIT_S) << np.uint32(16 * d)) != 0
+
+
 @kernel(t.boolean(FLOW_REC))
 def is_one_sided(f):
     """Whether the originator goes on speaking on a connection whose other side was never seen."""

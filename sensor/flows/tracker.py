@@ -42,7 +42,7 @@ _COMPACTIONS = (
 """Which texts of flows and facts a compaction keeps, and whether what clients resolved; the next if it is too much."""
 
 Sink = Callable[[Any, Any], None]
-"""Takes the buffers (an out.OUT record) and the text pool (a pool.POOL record)."""
+"""Takes the buffers (a state.OUT record) and the text pool (a pool.POOL record)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,3 +87,7 @@ def test_the_words_of_columns_are_those_that_rows_have(repo: Path) -> None:
     text = (repo / "docs" / "data-dictionary.md").read_text(encoding="utf-8")
     assert all(f"\n| `{word}` | {meaning} |\n" in text for word, meaning in NOTE_WORDS.items())
     assert not any(" " in word for word in NOTE_WORDS)
+
+
+def test_the_words_of_notes_are_those_that_flows_write() -> None:
+    assert set(NOTE_WORDS) == set(rows.NOTE_NAMES)
