@@ -14,7 +14,8 @@ from sensor.cli.progress import ProgressLine
 from sensor.cli.session import Session, warn
 
 if TYPE_CHECKING:
-    from sensor.run import AnalyzeReport, ReplayReport
+    from sensor.analysis import AnalyzeReport
+    from sensor.run import ReplayReport
     from sensor.site import Site
 
 TOP_FINDINGS = 10

@@ -20,7 +20,7 @@ def source(name: str = "lab.pcap", **values: Any) -> SimpleNamespace:
 
 
 class Work:
-    """Stands in for sensor.run: remembers how it was called, gives what it was told to give."""
+    """Stands in for sensor.run and sensor.analysis: remembers how it was called, gives what it was told to give."""
 
     def __init__(self) -> None:
         self.calls: list[dict[str, Any]] = []
@@ -49,10 +49,11 @@ class Work:
 
 @pytest.fixture
 def work(monkeypatch: pytest.MonkeyPatch) -> Work:
-    stand_in, module = Work(), ModuleType("sensor.run")
-    module.replay, module.analyze = stand_in.replay, stand_in.analyze  # type: ignore[attr-defined]
-    module.demo_capture = lambda: Path("demo.pcap")  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "sensor.run", module)
+    stand_in, running, judging = Work(), ModuleType("sensor.run"), ModuleType("sensor.analysis")
+    running.replay, judging.analyze = stand_in.replay, stand_in.analyze  # type: ignore[attr-defined]
+    running.demo_capture = lambda: Path("demo.pcap")  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "sensor.run", running)
+    monkeypatch.setitem(sys.modules, "sensor.analysis", judging)
     monkeypatch.setattr("sensor.jit.first_run", lambda: False)
     return stand_in
 

@@ -16,7 +16,7 @@ BOTTOM = {"errors", "constants", "dtypes", "site", "jit", "parts", "far"}
 MIDDLE = {"capture", "decode", "flows", "protocols", "store", "response"}
 
 RANK = (
-    {"cli": 4, "run": 3, "warmup": 3, "analyzers": 2, "pipeline": 2, "segments": 2}
+    {"cli": 5, "run": 4, "warmup": 4, "analysis": 3, "analyzers": 2, "pipeline": 2, "segments": 2}
     | dict.fromkeys(MIDDLE, 1)
     | dict.fromkeys(BOTTOM, 0)
 )

@@ -27,7 +27,7 @@ def analyze(
     site = session.site()
     session.must_have_store()
     compile_first(session)
-    from sensor.run import analyze as score
+    from sensor.analysis import analyze as score
 
     report = score(session.store_dir, site=site, since_ns=since_ns, until_ns=until_ns)
     say_analysis(session, report)
