@@ -46,7 +46,7 @@ def analyze(store_dir: Path, *, site: Site, since_ns: int | None = None, until_n
 
     Raises: StoreError.
     """
-    with Store.open(store_dir, write=True) as store:
+    with Store.open_results(store_dir) as store:
         return analyze_store(store, site, since_ns, until_ns)
 
 

@@ -1,6 +1,7 @@
-"""One capture, from its frames to the lake: reader -> decoder -> flow tracker -> segments.
+"""One capture, from its frames to the lake: batches -> decoder -> flow tracker -> segments.
 
-In: an open reader. Out: segments in the lake and counts. Judges nothing; what cannot be decoded is counted.
+In: an open reader, or the batches of a live link. Out: finished rows, segments in the lake, counts. Judges nothing;
+what cannot be decoded is counted.
 """
 
 import time
@@ -11,17 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sensor.capture.batch import Batch, empty_batch
 from sensor.capture.reader import CaptureReader, RotatedReader
 from sensor.constants import STATUS_NAMES, TUNNEL_NAMES
 from sensor.decode.decoder import Decoder
 from sensor.errors import DamagedCaptureError
-from sensor.flows.state import N_DNS, N_EVENTS, N_FLOWS
-from sensor.flows.tracker import FlowTracker, Timeouts
-from sensor.segments import Columns, by_bucket
+from sensor.flows.tracker import FlowTracker, Sink, Timeouts
+from sensor.segments import TABLES, Columns, by_bucket, finished_rows
 from sensor.store.lake import Lake
 from sensor.store.schema import SETTINGS
-
-_TABLES = ("flow", "event", "dns")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ class Capture:
     n_bytes: int = 0
     first_ts: int | None = None
     last_ts: int | None = None
-    rows: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_TABLES, 0))
+    rows: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TABLES, 0))
     counters: dict[str, dict[str, int]] = field(default_factory=dict)
     error: str = ""
 
@@ -62,20 +61,54 @@ class LakeSink:
         self._columns = Columns(source)
         self._name_segment = name_segment
         self._number = 0
-        self.rows = dict.fromkeys(_TABLES, 0)
+        self.rows = dict.fromkeys(TABLES, 0)
 
     def __call__(self, out: Any, pool: Any) -> None:
         """Write what the buffers hold."""
         name = self._name_segment(self._number)
         self._number += 1
-        for table, rows, columns in (
-            ("flow", out.flows[: int(out.n[N_FLOWS])], self._columns.flows),
-            ("event", out.events[: int(out.n[N_EVENTS])], self._columns.events),
-            ("dns", out.dns[: int(out.n[N_DNS])], self._columns.dns),
-        ):
+        for table, rows, columns in finished_rows(out, self._columns):
             for mine in by_bucket(rows):
                 self._lake.append(table, name, columns(mine, pool, out.facts), mine["bucket"])
             self.rows[table] += len(rows)
+
+
+class Pipeline:
+    """Decoder and flow tracker of one capture, from whatever source: batches in, finished rows to the sink.
+
+    packets : frames taken; oldest_ts, newest_ts : ns, of all frames, None before the first
+    """
+
+    def __init__(self, sink: Sink, **options: Any) -> None:
+        """options : those of FlowTracker"""
+        self.tracker = FlowTracker(sink, **options)
+        self.decoder = Decoder()
+        self.packets = 0
+        self.oldest_ts: int | None = None
+        self.newest_ts: int | None = None
+
+    def take(self, batch: Batch) -> None:
+        """Decode a batch and account for its packets."""
+        oldest, newest = int(batch.ts_ns.min()), int(batch.ts_ns.max())
+        self.oldest_ts = oldest if self.oldest_ts is None else min(self.oldest_ts, oldest)
+        self.newest_ts = newest if self.newest_ts is None else max(self.newest_ts, newest)
+        self.packets += len(batch)
+        self.tracker.add(batch, self.decoder.decode(batch))
+
+    def load_kernels(self) -> None:
+        """Load every kernel before the first frame, which else would wait for it."""
+        self.tracker.compile_kernels()
+        nothing = empty_batch()
+        self.tracker.add(nothing, self.decoder.decode(nothing))
+
+    def counters(self) -> dict[str, dict[str, int]]:
+        """Everything counted so far, by kind and name."""
+        return {
+            "decode": _named(STATUS_NAMES, self.decoder.status_counts),
+            "link": {str(link): n for link, n in self.decoder.link_counts.items()},
+            "tunnel": _named(TUNNEL_NAMES, self.decoder.tunnel_counts),
+            "flows": {name: n for name, n in self.tracker.counts.items() if n},
+        }
 
 
 def run_capture(
@@ -99,15 +132,11 @@ def run_capture(
     told = started
     sink = LakeSink(lake, reader.source, name_segment)
     timeouts = timeouts or Timeouts()
-    tracker = FlowTracker(sink, timeouts=timeouts)
-    decoder = Decoder()
-    oldest, newest = np.iinfo(np.int64).max, np.iinfo(np.int64).min
+    pipeline = Pipeline(sink, timeouts=timeouts)
     interrupted = False
     try:
         for batch in reader.batches():
-            oldest = min(oldest, int(batch.ts_ns.min()))
-            newest = max(newest, int(batch.ts_ns.max()))
-            tracker.add(batch, decoder.decode(batch))
+            pipeline.take(batch)
             if progress is not None and (now := time.monotonic()) - told > 0.5:
                 told = now
                 progress(Progress(reader.source, reader.bytes_read, reader.bytes_total, reader.packets, now - started))
@@ -115,17 +144,12 @@ def run_capture(
         capture.error = str(error)
     except KeyboardInterrupt:
         interrupted = True
-    tracker.finish(interrupted=interrupted)
+    pipeline.tracker.finish(interrupted=interrupted)
     capture.packets = reader.packets
     capture.n_bytes = reader.bytes_read
-    if reader.packets:
-        capture.first_ts, capture.last_ts = oldest, newest
+    capture.first_ts, capture.last_ts = pipeline.oldest_ts, pipeline.newest_ts
     capture.rows = sink.rows
-    capture.counters = {
-        "decode": _named(STATUS_NAMES, decoder.status_counts),
-        "link": {str(link): n for link, n in decoder.link_counts.items()},
-        "tunnel": _named(TUNNEL_NAMES, decoder.tunnel_counts),
-        "flows": {name: n for name, n in tracker.counts.items() if n},
+    capture.counters = pipeline.counters() | {
         "capture": {name: n for name, n in reader.anomalies.items() if n},
         SETTINGS: {"exchange_gap_ms": round(timeouts.gap_s * 1000)},
     }

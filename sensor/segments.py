@@ -4,7 +4,7 @@ In: rows of one buffer and the text pool their numbers refer to. Out: columns by
 4). Texts become dictionary words; nothing is decoded on the way.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,15 @@ from numpy.typing import NDArray
 
 from sensor.constants import APP_NAMES, TUNNEL_NAMES
 from sensor.flows.rows import CONN_STATES, END_NAMES, KIND_NAMES, NOTE_NAMES, SOURCE_NAMES
+from sensor.flows.state import N_DNS, N_EVENTS, N_FLOWS
 from sensor.flows.words import UID_BYTES, cut, uids, words
 from sensor.protocols.community_id import TEXT_BYTES, community_ids
 from sensor.protocols.dns_codes import qtype_name, rcode_name
 from sensor.store.columnar import Column, bools, coded, floats, ints, text
+
+TABLES = ("flow", "event", "dns")
+Maker = Callable[[NDArray[np.void], Any, NDArray[np.void]], list[Column]]
+"""Makes the columns of rows, given the text pool and the facts they refer to."""
 
 _TLS_VERSIONS = {
     0: "",
@@ -39,18 +44,27 @@ _FACT_COLUMNS = (
 _PROTO_NAMES = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmp", 132: "sctp"}
 
 
-def by_bucket(rows: NDArray[np.void]) -> Iterator[NDArray[np.void]]:
+def finished_rows(out: Any, columns: "Columns") -> Iterator[tuple[str, NDArray[np.void], Maker]]:
+    """What a tracker's buffers hold, table by table: its name, its rows, and what makes columns of them."""
+    yield "flow", out.flows[: int(out.n[N_FLOWS])], columns.flows
+    yield "event", out.events[: int(out.n[N_EVENTS])], columns.events
+    yield "dns", out.dns[: int(out.n[N_DNS])], columns.dns
+
+
+def by_bucket(rows: NDArray[np.void], *, keeps: bool = False) -> Iterator[NDArray[np.void]]:
     """The rows of each bucket, in their order: a file of the lake. One at a time, so that their columns stay in cache.
 
-    rows : FLOW_OUT[n], EVENT_OUT[n] or DNS_OUT[n]. What is given is overwritten by the next.
+    rows : FLOW_OUT[n], EVENT_OUT[n] or DNS_OUT[n]
+    keeps : whether what is given stays; else the next bucket overwrites it
     """
     order = np.argsort(rows["bucket"], kind="stable")
     sizes = np.bincount(rows["bucket"])
-    mine = np.empty(sizes.max(initial=0), rows.dtype)
+    mine = np.empty(0 if keeps else sizes.max(initial=0), rows.dtype)
     start = 0
     for size in sizes.tolist():
         if size:
-            yield np.take(rows, order[start : start + size], out=mine[:size], mode="clip")
+            place = np.empty(size, rows.dtype) if keeps else mine[:size]
+            yield np.take(rows, order[start : start + size], out=place, mode="clip")
         start += size
 
 

@@ -90,12 +90,25 @@ class Site:
     excluded : networks that no analyzer judges, at either end of a flow; flows are stored all the same
     proxies : declared web proxies
     exchange_gap_s : seconds of silence that separate two exchanges of one connection
+    flush_s : seconds between two writings of a live capture
+    max_flows : live flows followed at once by a live capture
+    ring_mib : MiB of the ring that the kernel puts packets in
+    lake_days, lake_gib : how long, and up to which size, the flow history is kept; 0: no limit
+    results_days : how long findings that are settled, and what was counted, are kept; 0: no limit
+    free_gib : GiB of the disk that are always left free
     """
 
     internal: tuple[Network, ...] = DEFAULT_INTERNAL
     excluded: tuple[Network, ...] = ()
     proxies: tuple[Proxy, ...] = ()
     exchange_gap_s: float = DEFAULT_GAP_S
+    flush_s: float = 10.0
+    max_flows: int = 1 << 19
+    ring_mib: int = 128
+    lake_days: float = 90.0
+    lake_gib: float = 0.0
+    results_days: float = 400.0
+    free_gib: float = 1.0
     _internal: _Ranges = field(init=False, repr=False, compare=False)
     _excluded: _Ranges = field(init=False, repr=False, compare=False)
 
@@ -242,12 +255,19 @@ def _proxies(file: str, key: str, value: Any, errors: list[str]) -> tuple[Proxy,
     return tuple(proxies)
 
 
-def _gap(file: str, key: str, value: Any, errors: list[str]) -> float:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not MIN_GAP_S <= value <= MAX_GAP_S:  # the latter is also false of a NaN
-        errors.append(f"{file}: {key} = {value!r}; allowed: a number of seconds from {MIN_GAP_S:g} to {MAX_GAP_S:g}")
-        return DEFAULT_GAP_S
-    return float(value)
+def _number(low: float, high: float, default: float, unit: str) -> "_Reader":
+    """A reader of a number within bounds; a whole one where the default is one."""
+    kinds = (int,) if isinstance(default, int) else (int, float)
+
+    def read(file: str, key: str, value: Any, errors: list[str]) -> float:
+        is_number = isinstance(value, kinds) and not isinstance(value, bool)
+        if is_number and low <= value <= high:
+            return type(default)(value)
+        what = "a whole number" if isinstance(default, int) else "a number"
+        errors.append(f"{file}: {key} = {value!r}; allowed: {what} of {unit} from {low:g} to {high:g}")
+        return default
+
+    return read
 
 
 def _proxy(text: str) -> Proxy | None:
@@ -304,6 +324,17 @@ _Reader = Callable[[str, str, Any, list[str]], Any]
 _SECTIONS: dict[str, dict[str, tuple[str, _Reader]]] = {
     "networks": {"internal": ("internal", _networks), "excluded": ("excluded", _networks)},
     "proxies": {"addresses": ("proxies", _proxies)},
-    "capture": {"exchange_gap_s": ("exchange_gap_s", _gap)},
+    "capture": {
+        "exchange_gap_s": ("exchange_gap_s", _number(MIN_GAP_S, MAX_GAP_S, DEFAULT_GAP_S, "seconds")),
+        "flush_s": ("flush_s", _number(1.0, 3600.0, 10.0, "seconds")),
+        "max_flows": ("max_flows", _number(1024, 1 << 21, 1 << 19, "flows")),
+        "ring_mib": ("ring_mib", _number(8, 2032, 128, "MiB")),
+    },
+    "retention": {
+        "lake_days": ("lake_days", _number(0.0, 36_500.0, 90.0, "days")),
+        "lake_gib": ("lake_gib", _number(0.0, 1e6, 0.0, "GiB")),
+        "results_days": ("results_days", _number(0.0, 36_500.0, 400.0, "days")),
+        "free_gib": ("free_gib", _number(0.0, 1e6, 1.0, "GiB")),
+    },
 }
 """Section -> key -> (field of Site, reader of the value)."""

@@ -24,6 +24,7 @@ EXIT_INTERRUPTED = 130
 VERBS = {
     "demo": "Replay a bundled capture, find what is planted in it, and explain.",
     "replay": "Read captures into the store, analyze, list the top findings.",
+    "watch": "Capture live from a mirror port into the store until stopped.",
     "analyze": "Score what the store holds.",
     "findings": "List findings.",
     "show": "One finding: why, when, the flows behind it, what to do.",

@@ -79,7 +79,8 @@ TIMEOUTS = ("tcp_idle_ns", "handshake_idle_ns", "udp_idle_ns", "closed_ns", "act
 CONFIG = np.dtype([("payload_at", np.uint64), *((name, np.int64) for name in TIMEOUTS)])
 """Address of the kernel that reads payloads; timeouts on packet time, ns, where gap_ns is the silence that separates
 the exchanges of a connection."""
-COUNT_NAMES = ("packets", "duplicates", "not_flow", "evicted", "time_backwards", "flows")
+COUNT_NAMES = ("packets", "duplicates", "not_flow", "evicted", "time_backwards", "flows", "acks", "ack_gaps")
+"""`acks`: acknowledgements of new bytes, where both sides are seen; `ack_gaps`: those of bytes that were never seen."""
 CLOCK = np.dtype(
     [
         # sweep due at, time of the previous packet, row the sweep stands at (-1 none), sweep's own time

@@ -41,7 +41,7 @@ _call = far_call(*TAKES)
 DONE, DRAIN, EVICT = 0, 1, 2  # why `track` returned
 
 _DUE, _BEFORE, _ROW, _NOW = range(4)
-C_PACKETS, C_DUPLICATES, C_NOT_FLOW, C_EVICTED, C_BACKWARDS, C_FLOWS = range(6)
+C_PACKETS, C_DUPLICATES, C_NOT_FLOW, C_EVICTED, C_BACKWARDS, C_FLOWS, C_ACKS, C_ACK_GAPS = range(8)
 
 RETRY_NS = 3_500_000_000  # the longest first retransmission timer in use (Windows before 10: 3 s)
 ATTEMPT_NS = 5 * 10**9  # Zeek's tcp_attempt_delay
@@ -166,7 +166,12 @@ def _take(s, row, p, d, frames):
     if p["proto"] == PROTO_TCP and p["fragment"] != FRAGMENT_LATER:
         flags = np.int64(p["tcp_flags"])
         was_closed = f["is_closed"]
+        acked, gaps = f["ack_seq"][1 - d], f["gaps"][1 - d]
         fresh = tcp.update(f, d, flags, np.int64(p["seq"]), np.int64(p["ack"]), np.int64(p["window"]), length, ts)
+        # as Zeek estimates capture loss; where the mirror never shows the other side, every acknowledgement has a gap
+        if f["ack_seq"][1 - d] != acked and f["state"][1 - d] != tcp.INACTIVE:
+            s.clock.counts[C_ACKS] += 1
+            s.clock.counts[C_ACK_GAPS] += f["gaps"][1 - d] != gaps
         if d == 1 and flags & TCP_SYN and flags & TCP_ACK:
             f["event_answered"] = 1
         if f["is_closed"]:
@@ -257,6 +262,23 @@ def _begin_sweep_when_due(s, ts):
         clock.meta[_DUE] = now + SWEEP_NS
         clock.meta[_ROW] = 0
         clock.meta[_NOW] = now
+
+
+@kernel(t.boolean(STATE_REC, t.int64))
+def sweep_to(s, now):
+    """Report what is over by `now`, ns, where no packet tells the time; False: drain, then call again.
+
+    The rows are the same as later packets would have brought, as long as none of them is older than `now`.
+    """
+    clock = s.clock
+    clock.meta[_BEFORE] = max(clock.meta[_BEFORE], now)
+    if clock.meta[_ROW] < 0:
+        if clock.meta[_DUE] - 4 * SWEEP_NS <= now < clock.meta[_DUE]:
+            return True
+        clock.meta[_DUE] = now + SWEEP_NS
+        clock.meta[_ROW] = 0
+        clock.meta[_NOW] = now
+    return _sweep(s)
 
 
 @kernel(t.int64(STATE_REC, t.int64, PACKET_REC, t.int64, t.int64))

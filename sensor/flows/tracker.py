@@ -24,7 +24,7 @@ from sensor.flows.pool import MOST_BYTES, MOST_TEXTS, POOL, begin_pool, keep, ne
 from sensor.flows.rows import END_END, END_FORCED, FACT, SOURCE_NONE, new_record
 from sensor.flows.state import COUNT_NAMES, MOST_ROWS, N_DNS, N_EVENTS, N_FACTS, N_FLOWS, new_state, part
 from sensor.flows.streams import GIVEN_UP
-from sensor.flows.table import META_ROWS, META_TOP, NEVER, idle_threshold
+from sensor.flows.table import META_FREE, META_ROWS, META_TOP, NEVER, idle_threshold
 
 _S = 10**9
 _EVICT_SHARE = 1 / 16
@@ -79,13 +79,13 @@ class FlowTracker:
         timeouts: Timeouts | None = None,
     ) -> None:
         self._sink = sink
+        self.max_flows = max_flows
         self._key = np.array([secrets.randbits(64), secrets.randbits(64)], np.uint64)
         self._state = new_state(self._key, max_flows, buffer_rows, MOST_TEXTS, MOST_BYTES)
         self._table, self._pool, self._out = (part(self._state, name) for name in ("table", "pool", "out"))
         self._facts, self._clock = part(self._state, "facts"), part(self._state, "clock")
         self._config = part(self._state, "config")
-        for name, seconds in asdict(timeouts or Timeouts()).items():
-            self._config[name.removesuffix("_s") + "_ns"] = int(seconds * _S)
+        self.set_timeouts(timeouts or Timeouts())
         self._codes = np.zeros(0, np.uint64)
         self._texts_lost = 0
 
@@ -97,6 +97,16 @@ class FlowTracker:
         counts["messages_lost"] = int(part(self._state, "streams").meta[GIVEN_UP])
         counts["facts_lost"] = int(self._facts.meta[LOST])
         return counts
+
+    def set_timeouts(self, timeouts: Timeouts) -> None:
+        """Use other timeouts from the next packet on."""
+        for name, seconds in asdict(timeouts).items():
+            self._config[name.removesuffix("_s") + "_ns"] = int(seconds * _S)
+
+    @property
+    def live_flows(self) -> int:
+        """Flows in the table now."""
+        return self.max_flows - int(self._table.meta[META_FREE])
 
     def add(self, batch: Batch, packets: NDArray[np.void]) -> None:
         """Take the decoded packets of a batch. packets : PACKET[n]"""
@@ -119,7 +129,13 @@ class FlowTracker:
         hash_packets(self._table, np.zeros(0, PACKET), self._codes)
         self.finish()
         track.evict(self._state[0], 0, 1)
+        track.sweep_to(self._state[0], 0)
         track.track(np.zeros(0, PACKET), 0, empty_batch().frames, self._codes, self._state[0])
+
+    def tick(self, now_ns: int) -> None:
+        """Let time pass without packets, on an idle live link. now_ns : not later than any packet still to come"""
+        while not track.sweep_to(self._state[0], now_ns):
+            self.drain()
 
     def finish(self, *, interrupted: bool = False) -> None:
         """Report every live flow and hand over the last rows."""

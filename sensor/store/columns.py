@@ -140,6 +140,35 @@ FINDING = (
     Field("note", "text", "", "What the person who triaged it wrote."),
 )
 
+HEALTH = (
+    Field("source", "text", "", "The live capture, as in the table source."),
+    Field("number", "int64", "", "Number of the interval, from 0 on."),
+    Field("ts", "int64", "ns since 1970 UTC", "When the interval began, by the sensor's clock."),
+    Field("span_s", "double", "s", "How long it lasted; the newest one is still going on."),
+    Field("state", "text", "", "The interface at its end: up, no-carrier, down, gone, stopped."),
+    Field("packets", "int64", "packets", "Packets taken from the ring."),
+    Field("bytes", "int64", "bytes", "Their length on the wire, without VLAN tags that the kernel took off."),
+    Field("seen", "int64", "packets", "Packets that passed the filter by the kernel's count, those dropped included."),
+    Field("dropped", "int64", "packets", "Packets that the kernel dropped because the ring was full."),
+    Field("freezes", "int64", "", "Times that the ring was full."),
+    Field("ring_frac", "double", "fraction", "Highest share of the ring that waited to be read."),
+    Field("undecoded", "int64", "packets", "Packet rows with an error status; kagami status has them by kind."),
+    Field("duplicates", "int64", "packets", "Packets that the mirror showed twice, left out of all counts."),
+    Field("flows_live", "int64", "flows", "Flows in the table at the end of the interval."),
+    Field("flows_max", "int64", "flows", "Flows the table has room for."),
+    Field("evicted", "int64", "flows", "Flows that were reported early because the table was full."),
+    Field("tcp_flows", "int64", "flows", "TCP connections reported."),
+    Field("one_sided", "int64", "flows", "Those of which the mirror showed one side only."),
+    Field("acks", "int64", "packets", "TCP acknowledgements of new bytes, where both sides are seen."),
+    Field("ack_gaps", "int64", "packets", "Those of bytes that were never seen: lost before the sensor, or by it."),
+    Field("rows", "int64", "rows", "Rows written to the lake."),
+    Field("rows_lost", "int64", "rows", "Rows that could not be written: disk full, or too slow."),
+    Field("bytes_written", "int64", "bytes", "Bytes written to the lake."),
+    Field("flush_s", "double", "s", "The longest time that writing one portion took."),
+    Field("words", "json", "", "What happened: the interface's changes, clock steps, reloads; a list."),
+)
+"""One row for each minute of a live capture."""
+
 LAKE_TABLES = {"flow": FLOW, "event": EVENT, "dns": DNS}
 """The tables of the lake."""
 

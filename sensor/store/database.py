@@ -18,13 +18,15 @@ _FILE_MODE = 0o640
 def open_for_writing(path: Path) -> sqlite3.Connection:
     """Open the database, create it when it is not there, and bring its schema up to date.
 
-    The connection is in WAL mode, so readers go on while it writes. The caller holds the store's lock.
+    The connection is in WAL mode, so readers go on while it writes; writers take turns, a transaction each. Who brings
+    the schema up to date holds the store's lock (see `is_outdated`).
 
     Raises: StoreError for a file that is no kagami database, one of a newer kagami, or one that cannot be written.
     """
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE))
-        db = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S)
+        # a live capture opens it in one thread and writes in another, never in both at once
+        db = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, check_same_thread=False)
     except (OSError, sqlite3.Error) as error:
         raise StoreError(f"cannot open {path} for writing: {error}") from error
     try:
@@ -41,6 +43,15 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def is_outdated(path: Path) -> bool:
+    """Whether opening a database for writing would change its schema. Raises: StoreError as `open_read_only`."""
+    db = open_read_only(path)
+    try:
+        return int(db.execute("PRAGMA user_version").fetchone()[0]) < SCHEMA_VERSION
+    finally:
+        db.close()
 
 
 def open_read_only(path: Path) -> sqlite3.Connection:

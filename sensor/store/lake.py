@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from sensor.errors import StoreError
 from sensor.store.columns import LAKE_TABLES, LAKE_VERSION, MIXED_DAY, NANOSECONDS_A_DAY, PARTITION_TS, Field
+from sensor.store.schema import SPILL_NAME
 
 if TYPE_CHECKING:
     import duckdb
@@ -42,11 +43,13 @@ class Lake:
     """The segments under one directory.
 
     root : Path, the directory; it need not exist for reading
+    bytes_written : by this object, since it was made
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.incoming = root / ".incoming"
+        self.bytes_written = 0
         self._scratch: Scratch | None = None
 
     # --- writing: the caller holds the store's lock ---
@@ -77,7 +80,8 @@ class Lake:
         file_name = f"{segment}.v{LAKE_VERSION}{_SUFFIX}"
         for day, number, rows in partitions(ts_ns, bucket):
             path = self.root / table / f"day={day}" / f"bucket={number:02d}" / file_name
-            write_segment(path, columns, incoming=self.incoming, rows=rows, scratch=self._scratch)
+            size = write_segment(path, columns, incoming=self.incoming, rows=rows, scratch=self._scratch)
+            self.bytes_written += size
             n_files += 1
         return n_files
 
@@ -150,7 +154,7 @@ class Lake:
             config={
                 "threads": threads,
                 "memory_limit": memory_limit,
-                "temp_directory": str(spill / ".spill"),
+                "temp_directory": str(spill / f"{SPILL_NAME}-{os.getpid()}"),  # several may ask at once
                 "autoinstall_known_extensions": False,  # a sensor asks nothing of the network
                 "autoload_known_extensions": False,
                 "preserve_insertion_order": False,  # every question says its order; this saves memory

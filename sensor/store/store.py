@@ -20,7 +20,7 @@ from typing import Any
 
 from sensor.errors import StoreError
 from sensor.store.columns import FINDING, LAKE_TABLES, N_BUCKETS
-from sensor.store.database import open_for_writing, open_read_only
+from sensor.store.database import is_outdated, open_for_writing, open_read_only
 from sensor.store.lake import Lake
 from sensor.store.lock import WriterLock
 from sensor.store.schema import (
@@ -34,10 +34,11 @@ from sensor.store.schema import (
     SOURCE_INTERRUPTED,
     SOURCE_RUNNING,
     SOURCE_STATES,
+    SPILL_NAME,
 )
 
 _DIRECTORY_MODE = 0o750
-_OWN_NAMES = (LOCK_NAME, LAKE_NAME, ".spill")
+_OWN_NAMES = (LOCK_NAME, LAKE_NAME)
 _KEPT_BY_TRIAGE = ("id", "state", "note")
 """Finding fields that a new analysis never overwrites."""
 
@@ -58,7 +59,7 @@ class Store:
 
     @classmethod
     def open(cls, path: Path, *, write: bool = False) -> Store:
-        """Open the store in a directory; for writing, create it when it is not there.
+        """Open the store in a directory; for writing into the lake, create it when it is not there.
 
         Raises: StoreError when it is missing, foreign, of a newer version, unreadable, or has another writer.
         """
@@ -78,6 +79,21 @@ class Store:
             store.close()
             raise
         return store
+
+    @classmethod
+    def open_results(cls, path: Path) -> Store:
+        """Open a store that is there for writing results alone: findings, triage, what was delivered.
+
+        A capture may be writing the lake meanwhile: SQLite lets one transaction in after the other. The lake of such a
+        store is only read, but for segments that are merged or removed whole.
+
+        Raises: StoreError as `open`; when the schema is old and a writer of that kagami is at work.
+        """
+        cls.must_exist(path)
+        database = path / DATABASE_NAME
+        if is_outdated(database):
+            cls.open(path, write=True).close()
+        return cls(path, open_for_writing(database), None)
 
     @staticmethod
     def must_exist(path: Path) -> None:
@@ -157,16 +173,16 @@ class Store:
         rows: Mapping[str, int] | None = None,
         error: str = "",
     ) -> None:
-        """Record how the reading of a source ended.
+        """Record how the reading of a source ended; or, while it is running, how far it has come.
 
-        state : complete, damaged or interrupted
+        state : complete, damaged or interrupted; running for a live capture that goes on
         packets, n_bytes : what was read of it
         first_ts, last_ts : nanoseconds of its first and last packet; None when it had none
         rows : rows brought into the lake, by table
         error : what was wrong, for a damaged or interrupted one
         """
-        if state not in SOURCE_STATES or state == SOURCE_RUNNING:
-            raise ValueError(f"a source ends complete, damaged or interrupted, not {state}")
+        if state not in SOURCE_STATES:
+            raise ValueError(f"a source is complete, damaged, interrupted or running, not {state}")
         rows = rows or {}
         with self.transaction():
             self.db.execute(
@@ -318,6 +334,6 @@ def _prepare_directory(path: Path) -> None:
         names = [child.name for child in path.iterdir()]
     except OSError as error:
         raise StoreError(f"cannot make a store in {path}: {error.strerror}") from error
-    foreign = [name for name in names if name not in _OWN_NAMES and not name.startswith(DATABASE_NAME)]
+    foreign = [name for name in names if name not in _OWN_NAMES and not name.startswith((DATABASE_NAME, SPILL_NAME))]
     if foreign and DATABASE_NAME not in names:
         raise StoreError(f"{path} holds other files ({foreign[0]}, ...) and no store; choose an empty directory")

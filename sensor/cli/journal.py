@@ -1,0 +1,25 @@
+"""Words of a program that runs for months: one line for each change, with its level where the journal reads them.
+
+journald takes `<N>` at the start of a line as its priority (sd-daemon(3)); at a terminal the line begins with the time.
+"""
+
+import os
+import sys
+import time
+
+from sensor.cli.clean import clean
+from sensor.cli.session import MAX_MESSAGE_CHARS
+
+WARNING, INFO = 4, 6
+_BAD = ("gone", "down", "no-carrier", "clock step", "not taken", "not stored", "could not")
+
+
+def journal(message: str) -> None:
+    """Say something on stderr, cleaned, one line for each of its lines."""
+    level = WARNING if any(word in message for word in _BAD) else INFO
+    for line in message.split("\n"):
+        text = clean(line, MAX_MESSAGE_CHARS)
+        if os.environ.get("JOURNAL_STREAM"):
+            print(f"<{level}>{text}", file=sys.stderr, flush=True)
+        else:
+            print(f"kagami: {time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)

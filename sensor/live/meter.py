@@ -1,0 +1,106 @@
+"""From the snapshots of the workers to one health row a minute. Pure: no clock, no store.
+
+Counts of workers are added up; a row holds what came since the row before.
+"""
+
+from collections import Counter
+from typing import Any
+
+from sensor.live.portion import COUNTED, Snapshot
+
+INTERVAL_S = 60.0
+_MOST_WORDS = 50
+_WORST = ("gone", "down", "no-carrier", "up", "stopped")
+
+
+class Meter:
+    """Health of one live capture.
+
+    source : its identity in the store
+    """
+
+    def __init__(self, source: str, started_s: float, started_ns: int) -> None:
+        """started_s : of the monotonic clock; started_ns : of the wall clock"""
+        self._source = source
+        self._latest: dict[int, Snapshot] = {}
+        self._before: Counter[str] = Counter()
+        self._began_s, self._ended_s, self._ts = started_s, started_s, started_ns
+        self._number = 0
+        self._peak = 0.0
+        self._flush_s = 0.0
+        self._words: dict[str, None] = {}
+        self.rows = self.rows_lost = self.bytes_written = 0
+
+    def take(self, snapshot: Snapshot) -> None:
+        """A worker's state at its flush."""
+        self._latest[snapshot.worker] = snapshot
+        self._peak = max(self._peak, snapshot.ring_frac)
+        for word in snapshot.words:
+            self.say(word)
+
+    def say(self, word: str) -> None:
+        """Note something that happened; the same twice in an interval is one."""
+        if len(self._words) < _MOST_WORDS:
+            self._words[word] = None
+
+    def wrote(self, rows: int, n_bytes: int, seconds: float) -> None:
+        """A portion was written."""
+        self.rows += rows
+        self.bytes_written += n_bytes
+        self._flush_s = max(self._flush_s, seconds)
+
+    def totals(self) -> Counter[str]:
+        """Everything counted since the start."""
+        totals = Counter(dict.fromkeys(COUNTED, 0))
+        for snapshot in self._latest.values():
+            totals.update(snapshot.counted)
+        totals.update({"rows": self.rows, "rows_lost": self.rows_lost, "bytes_written": self.bytes_written})
+        return totals
+
+    def counters(self) -> dict[str, dict[str, int]]:
+        """The workers' counters by kind and name, added up."""
+        sums: dict[str, Counter[str]] = {}
+        for snapshot in self._latest.values():
+            for kind, names in snapshot.counters.items():
+                sums.setdefault(kind, Counter()).update(names)
+        return {kind: dict(names) for kind, names in sums.items()}
+
+    def span(self) -> tuple[int | None, int | None]:
+        """ns of the oldest and the newest packet."""
+        oldest = [s.oldest_ts for s in self._latest.values() if s.oldest_ts is not None]
+        newest = [s.newest_ts for s in self._latest.values() if s.newest_ts is not None]
+        return min(oldest, default=None), max(newest, default=None)
+
+    @property
+    def state(self) -> str:
+        """The interface, as the worker that fares worst has it."""
+        return min((snapshot.state for snapshot in self._latest.values()), key=_WORST.index, default="up")
+
+    def row(self, now_s: float) -> dict[str, Any]:
+        """The interval that is going on, up to now."""
+        self._ended_s = now_s
+        totals = self.totals()
+        row: dict[str, Any] = {name: totals[name] - self._before[name] for name in totals}
+        return row | {
+            "source": self._source,
+            "number": self._number,
+            "ts": self._ts,
+            "span_s": now_s - self._began_s,
+            "state": self.state,
+            "ring_frac": self._peak,
+            "flows_live": sum(s.flows_live for s in self._latest.values()),
+            "flows_max": sum(s.flows_max for s in self._latest.values()),
+            "flush_s": self._flush_s,
+            "words": list(self._words),
+        }
+
+    def turn(self, now_s: float, now_ns: int) -> bool:
+        """Begin the next interval when this one is over; whether it was."""
+        if now_s - self._began_s < INTERVAL_S:
+            return False
+        self._before = self.totals()
+        self._began_s, self._ts = now_s, now_ns
+        self._number += 1
+        self._peak = self._flush_s = 0.0
+        self._words = {}
+        return True

@@ -1,0 +1,228 @@
+"""Live capture from one interface into a store, until it is told to stop.
+
+    signals, clock, watchdog   main thread (here)
+    ring -> batches -> flows   one worker a thread
+    segments, health           one writer
+
+SIGTERM and SIGINT flush and end it, SIGHUP reads the site file again. Every packet takes the same way as in a replay.
+"""
+
+import os
+import queue
+import secrets
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from sensor import __version__
+from sensor.bpf import compile_filter
+from sensor.capture.afpacket import Ring
+from sensor.capture.interface import must_be_watchable
+from sensor.errors import UsageError
+from sensor.flows.tracker import Timeouts
+from sensor.live.notify import Notifier
+from sensor.live.portion import Inbox
+from sensor.live.worker import Worker
+from sensor.live.writer import Writer
+from sensor.site import Site
+from sensor.store.store import Store
+
+MAX_WORKERS = 64
+_INBOX_ROOM = 4
+_TELL_S = 600.0
+_GIB = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to capture.
+
+    interface : its name
+    filter : tcpdump's expression, empty for everything
+    workers : threads that share the interface's connections
+    takes_outgoing : whether what this machine sends counts too
+    """
+
+    interface: str
+    filter: str = ""
+    workers: int = 1
+    takes_outgoing: bool = False
+
+
+def watch(
+    store_dir: Path,
+    plan: Plan,
+    load_site: Callable[[], Site],
+    tell: Callable[[str], None],
+) -> int:
+    """Capture until SIGTERM or SIGINT; returns that signal's number. Runs in the main thread.
+
+    load_site : reads the site file, raises UsageError
+    tell : takes words for the person or the journal
+    Raises: UsageError, PrivilegeError, StoreError before anything was captured; later, what ended a thread too early.
+    """
+    site = load_site()
+    link = must_be_watchable(plan.interface).link
+    program = compile_filter(plan.filter, link or 0) if plan.filter else b""
+    with Store.open(store_dir, write=True) as store:
+        return _Watch(store, plan, program, site, load_site, tell).run()
+
+
+class _Watch:
+    """One run of `watch`."""
+
+    def __init__(
+        self,
+        store: Store,
+        plan: Plan,
+        program: bytes,
+        site: Site,
+        load_site: Callable[[], Site],
+        tell: Callable[[str], None],
+    ) -> None:
+        self._store, self._plan, self._load_site, self._tell = store, plan, load_site, tell
+        self._notifier = Notifier()
+        self._wake = threading.Event()
+        self._signal = 0
+        self._must_reload = False
+        self._source = f"live{secrets.token_hex(14)}"
+        inbox: Inbox = queue.Queue(_INBOX_ROOM * plan.workers)
+        self._inbox = inbox
+        group = None if plan.workers == 1 else os.getpid() & 0xFFFF
+        open_ring = partial(
+            Ring,
+            plan.interface,
+            ring_mib=max(1, site.ring_mib // plan.workers),
+            filter_program=program,
+            fanout_group=group,
+            takes_outgoing=plan.takes_outgoing,
+        )
+        self._workers = [
+            Worker(
+                number,
+                open_ring,
+                inbox,
+                source=plan.interface,
+                timeouts=Timeouts(gap_s=site.exchange_gap_s),
+                flush_s=site.flush_s,
+                max_flows=site.max_flows // plan.workers,
+            )
+            for number in range(plan.workers)
+        ]
+        self._writer = Writer(
+            store,
+            self._source,
+            inbox,
+            floor_bytes=int(site.free_gib * _GIB),
+            settings=_settings(site),
+            tell=tell,
+        )
+
+    def run(self) -> int:
+        """Capture; returns the signal that ended it."""
+        for worker in self._workers:
+            worker.open()
+        self._store.begin_source(
+            self._source, self._plan.interface, path=self._plan.interface, kagami_version=__version__
+        )
+        handlers = {number: signal.signal(number, self._on_signal) for number in _SIGNALS}
+        try:
+            self._writer.start()
+            for worker in self._workers:
+                worker.start()
+            self._tell(f"watching {self._plan.interface}, writing to {self._store.path}")
+            self._notifier.ready()
+            self._supervise()
+            self._notifier.stopping()
+            self._end()
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+        return self._signal
+
+    def _on_signal(self, number: int, _frame: object) -> None:
+        if number == signal.SIGHUP:
+            self._must_reload = True
+        else:
+            self._signal = number
+        self._wake.set()
+
+    def _supervise(self) -> None:
+        """Until a signal comes or a thread dies: reloads, the watchdog, a line now and then."""
+        told = time.monotonic()
+        beats = [-1] * (len(self._workers) + 1)
+        while not self._signal and not self._failure():
+            self._wake.wait(1.0)
+            self._wake.clear()
+            if self._must_reload:
+                self._must_reload = False
+                self._reload()
+            now_beats = [*(worker.beats for worker in self._workers), self._writer.beats]
+            moved = [new != old for new, old in zip(now_beats, beats, strict=True)]
+            moved[-1] = moved[-1] or not self._writer.is_busy
+            if all(moved):
+                beats = now_beats
+                self._notifier.alive()
+            self._notifier.status(self._line())
+            if time.monotonic() - told >= _TELL_S:
+                told = time.monotonic()
+                self._tell(self._line())
+
+    def _line(self) -> str:
+        totals = self._writer.meter.totals()
+        return (
+            f"{self._plan.interface} {self._writer.meter.state}: {totals['packets']:,} packets, "
+            f"{totals['dropped']:,} dropped, {totals['rows']:,} rows, {totals['rows_lost']:,} rows lost"
+        )
+
+    def _reload(self) -> None:
+        """Take the site file as it is now; a bad one is refused and the old one goes on."""
+        self._notifier.reloading()
+        try:
+            site = self._load_site()
+        except UsageError as error:
+            self._tell(f"the site file is not taken, the old one goes on: {error}")
+            self._writer.meter.say("site file refused")
+        else:
+            for worker in self._workers:
+                worker.set_timeouts(Timeouts(gap_s=site.exchange_gap_s))
+                worker.flush_s = site.flush_s
+            self._writer.floor_bytes = int(site.free_gib * _GIB)
+            self._writer.settings = _settings(site)
+            self._writer.meter.say("site file reloaded")
+            self._tell("the site file was read again")
+        self._notifier.ready()
+
+    def _failure(self) -> BaseException | None:
+        failures = (self._writer.failure, *(worker.failure for worker in self._workers))
+        return next((failure for failure in failures if failure is not None), None)
+
+    def _end(self) -> None:
+        """Flush everything, in order: workers, then the writer."""
+        for worker in self._workers:
+            worker.stop.set()
+        for worker in self._workers:
+            while worker.is_alive() and self._writer.is_alive():
+                worker.join(0.5)
+        while self._writer.is_alive():
+            try:
+                self._inbox.put(None, timeout=1)
+                break
+            except queue.Full:
+                continue
+        self._writer.join()
+        failure = self._failure()
+        if failure is not None:
+            raise failure
+        self._tell(self._line())
+
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+def _settings(site: Site) -> dict[str, int]:
+    return {"exchange_gap_ms": round(site.exchange_gap_s * 1000)}
