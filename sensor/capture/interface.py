@@ -8,12 +8,14 @@ import socket
 import struct
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from sensor.constants import LINK_ETHERNET, LINK_IEEE802_11, LINK_RADIOTAP, LINK_RAW
 from sensor.errors import UsageError
 
 _SIOCGIFFLAGS, _SIOCGIFMTU, _SIOCGIFHWADDR = 0x8913, 0x8921, 0x8927
 _IFF_UP, _IFF_LOOPBACK, _IFF_RUNNING, _IFF_PROMISC = 0x1, 0x8, 0x40, 0x100
+_COUNTERS = Path("/proc/self/net/dev")
 _NAME_BYTES = 15  # IFNAMSIZ less its zero
 
 _LINKS = {  # ARPHRD_ of linux/if_arp.h -> LINKTYPE_ of what an AF_PACKET raw socket gives
@@ -81,6 +83,20 @@ def interface_facts(name: str) -> InterfaceFacts | None:
             is_promiscuous=bool(flags & _IFF_PROMISC),
         )
     return None
+
+
+def dropped_before(name: str) -> int:
+    """Packets that the interface dropped before any program could see them, by its own counters; 0 where it is gone.
+
+    No room in the card, its driver or the kernel's queue: rx_dropped, rx_missed_errors and rx_fifo_errors.
+    """
+    with suppress(OSError):
+        for line in _COUNTERS.read_text(encoding="ascii", errors="replace").splitlines():
+            label, _, numbers = line.partition(":")
+            if label.strip() == name:
+                fields = numbers.split()
+                return int(fields[3]) + int(fields[4])
+    return 0
 
 
 def must_be_watchable(name: str) -> InterfaceFacts:

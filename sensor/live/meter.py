@@ -28,7 +28,7 @@ class Meter:
         self._number = 0
         self._peak = 0.0
         self._flush_s = 0.0
-        self._words: dict[str, None] = {}
+        self._words: list[str] = []
         self.rows = self.rows_lost = self.bytes_written = 0
 
     def take(self, snapshot: Snapshot) -> None:
@@ -39,9 +39,9 @@ class Meter:
             self.say(word)
 
     def say(self, word: str) -> None:
-        """Note something that happened; the same twice in an interval is one."""
+        """Note something that happened."""
         if len(self._words) < _MOST_WORDS:
-            self._words[word] = None
+            self._words.append(word)
 
     def wrote(self, rows: int, n_bytes: int, seconds: float) -> None:
         """A portion was written."""
@@ -102,5 +102,5 @@ class Meter:
         self._began_s, self._ts = now_s, now_ns
         self._number += 1
         self._peak = self._flush_s = 0.0
-        self._words = {}
+        self._words = []
         return True

@@ -22,7 +22,19 @@ PUT_TIMEOUT_S = 0.5
 _UNANSWERED = CONN_STATES.index("S0")
 
 COUNTED = (
-    *("packets", "bytes", "seen", "dropped", "freezes", "undecoded", "duplicates", "evicted", "acks", "ack_gaps"),
+    *(
+        "packets",
+        "bytes",
+        "seen",
+        "dropped",
+        "freezes",
+        "nic_dropped",
+        "undecoded",
+        "duplicates",
+        "evicted",
+        "acks",
+        "ack_gaps",
+    ),
     *("tcp_flows", "one_sided", "rows_lost"),
 )
 """What workers count, from their start on; see columns.HEALTH."""

@@ -110,6 +110,7 @@ class _Watch:
                 timeouts=Timeouts(gap_s=site.exchange_gap_s),
                 flush_s=site.flush_s,
                 max_flows=site.max_flows // plan.workers,
+                tell=tell,
             )
             for number in range(plan.workers)
         ]

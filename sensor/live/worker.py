@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 
 from sensor.capture.afpacket import Ring, RingCounts
+from sensor.capture.interface import dropped_before
 from sensor.errors import KagamiError
 from sensor.flows.tracker import Timeouts
 from sensor.live.portion import Inbox, QueueSink, Snapshot
@@ -43,7 +44,9 @@ class Worker(threading.Thread):
         timeouts: Timeouts,
         flush_s: float,
         max_flows: int,
+        tell: Callable[[str], None],
     ) -> None:
+        """tell : takes words as soon as something happened; only the first worker speaks, as all see the same"""
         super().__init__(name=f"capture-{number}", daemon=True)
         self.number = number
         self.stop = threading.Event()
@@ -53,12 +56,16 @@ class Worker(threading.Thread):
         self._open_ring = open_ring
         self._inbox = inbox
         self._timeouts: Timeouts | None = None
+        self._source = source
         self._sink = QueueSink(inbox, source)
         self._pipeline = Pipeline(self._sink, timeouts=timeouts, max_flows=max_flows, buffer_rows=BUFFER_ROWS)
         self._past = RingCounts()
         self._ring: Ring | None = None
         self._state = "up"
+        self._nic_dropped = 0
+        self._nic_before = dropped_before(source)
         self._words: list[str] = []
+        self._tell = tell
         self._ring_frac = 0.0
         self._offset_ns = time.time_ns() - time.monotonic_ns()
 
@@ -109,11 +116,15 @@ class Worker(threading.Thread):
         """Once a second: the clock, the interface, and what the main thread asked for."""
         offset_ns = time.time_ns() - time.monotonic_ns()
         if abs(offset_ns - self._offset_ns) > STEP_S * 1e9:
-            self._words.append(f"clock step {(offset_ns - self._offset_ns) / 1e9:+.1f} s")
+            self._say(f"clock step {(offset_ns - self._offset_ns) / 1e9:+.1f} s")
         self._offset_ns = offset_ns
         if self._timeouts is not None:
             self._pipeline.tracker.set_timeouts(self._timeouts)
             self._timeouts = None
+        if self.number == 0:  # the counters are the interface's, so one worker reads them for all
+            dropped = dropped_before(self._source)
+            self._nic_dropped += max(0, dropped - self._nic_before)
+            self._nic_before = dropped
         self._check_interface()
 
     def _check_interface(self) -> None:
@@ -134,11 +145,17 @@ class Worker(threading.Thread):
 
     def _turn(self, state: str) -> None:
         if state != self._state:
-            self._words.append(f"interface {state}")
+            self._say(f"interface {state}")
             self._state = state
+
+    def _say(self, word: str) -> None:
+        if self.number == 0:
+            self._tell(f"{self._source}: {word}")
+            self._words.append(word)
 
     def _finish(self) -> None:
         """Read the ring to its end and report every live flow: the capture ends here."""
+        self._check()
         if self._ring is not None:
             # the block being filled is handed over after the retirement time
             deadline = time.monotonic() + POLL_S
@@ -183,6 +200,7 @@ class Worker(threading.Thread):
                 "seen": ring.seen,
                 "dropped": ring.dropped,
                 "freezes": ring.freezes,
+                "nic_dropped": self._nic_dropped,
                 "undecoded": sum(n for name, n in counters["decode"].items() if name not in _GOOD),
                 **{name: flows[name] for name in ("duplicates", "evicted", "acks", "ack_gaps")},
                 "tcp_flows": self._sink.tcp_flows,

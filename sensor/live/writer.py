@@ -19,6 +19,7 @@ from sensor.store.health import save_health
 from sensor.store.schema import SETTINGS, SOURCE_COMPLETE, SOURCE_RUNNING
 from sensor.store.store import Store
 
+_LOST = ("dropped", "freezes", "nic_dropped", "rows_lost")
 _MOST_WAITING = 24 * 60
 """Health rows kept while the database cannot be written: a day's."""
 
@@ -109,8 +110,6 @@ class Writer(threading.Thread):
         )
 
     def _note(self, snapshot: Snapshot) -> None:
-        for word in snapshot.words:
-            self._tell(word)
         self.meter.take(snapshot)
         self._save()
         if self.meter.turn(time.monotonic(), time.time_ns()):
@@ -144,8 +143,7 @@ class Writer(threading.Thread):
             link_types=list(counters.get("link", {})),
             rows=self._rows,
         )
-        kernel = {"dropped": totals["dropped"], "freezes": totals["freezes"], "rows_lost": totals["rows_lost"]}
-        counters["live"] = {name: n for name, n in kernel.items() if n}
+        counters["live"] = {name: totals[name] for name in _LOST if totals[name]}
         self._store.save_counters(self._source, counters | {SETTINGS: self.settings})
 
     def _finish(self) -> None:

@@ -151,6 +151,7 @@ HEALTH = (
     Field("seen", "int64", "packets", "Packets that passed the filter by the kernel's count, those dropped included."),
     Field("dropped", "int64", "packets", "Packets that the kernel dropped because the ring was full."),
     Field("freezes", "int64", "", "Times that the ring was full."),
+    Field("nic_dropped", "int64", "packets", "Packets that the interface dropped itself, by its own counters."),
     Field("ring_frac", "double", "fraction", "Highest share of the ring that waited to be read."),
     Field("undecoded", "int64", "packets", "Packet rows with an error status; kagami status has them by kind."),
     Field("duplicates", "int64", "packets", "Packets that the mirror showed twice, left out of all counts."),

@@ -11,7 +11,19 @@ from sensor.store.columns import HEALTH
 from sensor.store.store import Store
 
 _SUMS = (
-    *("span_s", "packets", "bytes", "seen", "dropped", "freezes", "undecoded", "duplicates", "evicted", "tcp_flows"),
+    *(
+        "span_s",
+        "packets",
+        "bytes",
+        "seen",
+        "dropped",
+        "freezes",
+        "nic_dropped",
+        "undecoded",
+        "duplicates",
+        "evicted",
+        "tcp_flows",
+    ),
     *("one_sided", "acks", "ack_gaps", "rows", "rows_lost", "bytes_written"),
 )
 _PEAKS = ("ring_frac", "flush_s")
@@ -53,8 +65,8 @@ def live_summary(store: Store, since_ns: int) -> list[dict[str, Any]]:
     """
     if not _is_kept(store):
         return []
-    sums = ", ".join(f"sum({name})" for name in _SUMS)
-    peaks = ", ".join(f"max({name})" for name in _PEAKS)
+    sums = ", ".join(f"sum(health.{name})" for name in _SUMS)
+    peaks = ", ".join(f"max(health.{name})" for name in _PEAKS)
     found = []
     for source, interface, run_state, first, last, number, *rest in store.db.execute(
         f"""SELECT health.source, source.name, source.state, min(health.ts),
@@ -88,12 +100,12 @@ def live_summary(store: Store, since_ns: int) -> list[dict[str, Any]]:
 def shares(row: Mapping[str, Any]) -> dict[str, float | None]:
     """What an interval or a summary says of loss, as shares of 0 to 1; None where nothing was there to judge by.
 
-    drop_frac : dropped by the kernel for want of room in the ring
+    drop_frac : dropped on this machine: by the interface, or by the kernel for want of room in the ring
     loss_frac : by gaps in TCP, as Zeek's capture loss: also what the mirror port lost before the sensor
     one_sided_frac : of TCP connections; duplicate_frac : of packets
     """
     return {
-        "drop_frac": _share(row["dropped"], row["seen"]),
+        "drop_frac": _share(row["dropped"] + row["nic_dropped"], row["seen"] + row["nic_dropped"]),
         "loss_frac": _share(row["ack_gaps"], row["acks"]),
         "one_sided_frac": _share(row["one_sided"], row["tcp_flows"]),
         "duplicate_frac": _share(row["duplicates"], row["packets"]),

@@ -256,9 +256,9 @@ def live(db: Database) -> None:
     texts = {"source": str, "state": str, "words": str}
     reals = {"span_s": float, "ring_frac": float, "flush_s": float}
     names = (
-        *("source", "number", "ts", "span_s", "state", "packets", "bytes", "seen", "dropped", "freezes", "ring_frac"),
-        *("undecoded", "duplicates", "flows_live", "flows_max", "evicted", "tcp_flows", "one_sided", "acks"),
-        *("ack_gaps", "rows", "rows_lost", "bytes_written", "flush_s", "words"),
+        *("source", "number", "ts", "span_s", "state", "packets", "bytes", "seen", "dropped", "freezes", "nic_dropped"),
+        *("ring_frac", "undecoded", "duplicates", "flows_live", "flows_max", "evicted", "tcp_flows", "one_sided"),
+        *("acks", "ack_gaps", "rows", "rows_lost", "bytes_written", "flush_s", "words"),
     )
     db.table("health").create({name: (texts | reals).get(name, int) for name in names}, pk=("source", "number"))
     db.table("health").create_index(["ts"])

@@ -1,5 +1,6 @@
 """`kagami status`: what the store holds, and what was lost on the way."""
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -11,8 +12,9 @@ from sensor.cli.clean import clean
 from sensor.cli.command import Verb
 from sensor.cli.formats import json_value, machine_row
 from sensor.cli.human import human_bytes, human_count, human_duration, plural
+from sensor.cli.live import RECENT_S, describe_live
 from sensor.cli.session import Session
-from sensor.cli.times import short_time
+from sensor.cli.times import NS, short_time
 
 _LABEL_WIDTH = 12
 
@@ -23,13 +25,16 @@ _LABEL_WIDTH = 12
 def status(session: Session, as_json: bool) -> None:
     """Show what the store holds: sources, time span, sizes, findings, and everything that was counted."""
     from sensor.store.findings import findings
+    from sensor.store.health import live_summary, shares
     from sensor.store.questions import proxies
 
     with session.open_store() as store:
         health = store.health()
         health["proxies"] = proxies(store)
+        live = live_summary(store, time.time_ns() - RECENT_S * NS)
         severities = Counter(row["severity"] for row in findings(store)[0])
     health["findings_by_severity"] = {level: severities[level] for level in reversed(SEVERITIES) if severities[level]}
+    health["live"] = [told | shares(told) for told in live]
     if as_json:
         session.write([json_value(machine_row(health, list(health))), b"\n"])
     else:
@@ -63,6 +68,8 @@ def describe(health: Mapping[str, Any]) -> Iterator[str]:
         facts["read with"] = ", ".join(_setting(name, values) for name, values in health["settings"].items())
     for label, value in facts.items():
         yield f"{label:<{_LABEL_WIDTH}}{clean(value)}"
+    for told in health["live"]:
+        yield from (clean(line) for line in describe_live(told, time.time_ns()))
     if health["counters"]:
         yield "counted"
     for kind, names in health["counters"].items():
