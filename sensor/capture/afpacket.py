@@ -22,6 +22,7 @@ from typing import Any, Self
 import numpy as np
 
 from sensor.capture.batch import Batch
+from sensor.capture.fanout import fanout_program
 from sensor.capture.interface import InterfaceFacts, interface_facts, must_be_watchable
 from sensor.capture.ring import (
     BLOCK_PACKETS,
@@ -51,7 +52,7 @@ _ETH_P_ALL = 0x0003
 _SO_ATTACH_FILTER = 26
 _RAW_HARDWARE = 1 << 6  # SOF_TIMESTAMPING_RAW_HARDWARE
 _USER, _KERNEL = 1, 0  # TP_STATUS_ of a block
-_FANOUT_HASH = 0
+_FANOUT_DATA, _FANOUT_CBPF = 22, 6
 
 
 @dataclass(slots=True)
@@ -93,8 +94,7 @@ class Ring:
 
         ring_mib : memory of the ring, MIN_RING_MIB to MAX_RING_MIB
         filter_program : struct sock_filter[] (see sensor.bpf), empty for everything
-        fanout_group : a number, 0 to 65535; rings of one group share the interface's frames, each connection's going
-            to one of them
+        fanout_group : a number, 0 to 65535; rings of one group share the interface's frames, see sensor.capture.fanout
         takes_outgoing : whether what this machine sends counts; a mirror port sends nothing
         Raises: UsageError for an interface that cannot be captured from, PrivilegeError without CAP_NET_RAW.
         """
@@ -115,7 +115,8 @@ class Ring:
             self._set_up(filter_program, takes_outgoing)
             self._socket.bind((name, _ETH_P_ALL))
             if fanout_group is not None:
-                self._option(_FANOUT, fanout_group | _FANOUT_HASH << 16)
+                self._option(_FANOUT, fanout_group | _FANOUT_CBPF << 16)
+                _give_program(self._socket, _SOL_PACKET, _FANOUT_DATA, fanout_program())
         except OSError as error:
             self.close()
             raise _refused(name, error, self.n_blocks) from error
@@ -134,10 +135,7 @@ class Ring:
                 if error.errno != errno.ENOPROTOOPT:
                     raise
         if filter_program:
-            # the kernel copies the program, so the buffer need not outlive the call
-            steps = ctypes.create_string_buffer(filter_program)
-            program = struct.pack("HP", len(filter_program) // 8, ctypes.addressof(steps))
-            self._socket.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
+            _give_program(self._socket, socket.SOL_SOCKET, _SO_ATTACH_FILTER, filter_program)
         frame_bytes = 1 << 11  # only its product counts in version 3
         self._option(
             _RX_RING,
@@ -232,6 +230,12 @@ class Ring:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _give_program(receiver: socket.socket, level: int, option: int, program: bytes) -> None:
+    """Hand over BPF as struct sock_fprog; the kernel copies the steps, so they need not outlive the call."""
+    steps = ctypes.create_string_buffer(program)
+    receiver.setsockopt(level, option, struct.pack("HP", len(program) // 8, ctypes.addressof(steps)))
 
 
 def _refused(name: str, error: OSError, ring_mib: int) -> UsageError | PrivilegeError:
