@@ -104,7 +104,7 @@ class Writer(threading.Thread):
         if bool(trouble) == bool(self._trouble):
             return
         self._trouble = trouble
-        self.meter.say("writing stopped: no room" if trouble else "writing again")
+        self.meter.say("writing stopped" if trouble else "writing again")
         self._tell(
             f"rows are not stored, only counted: {trouble}" if trouble else "there is room: rows are stored again"
         )

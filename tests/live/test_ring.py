@@ -1,0 +1,121 @@
+"""The ring on a real interface: every frame once and whole, tags, times, filters, and drops counted to the packet."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.support.captures import pcap_header, pcap_record
+from tests.support.mirror import Namespace
+
+READ = """
+import hashlib, json, sys, time
+from sensor.bpf import compile_filter
+from sensor.capture.afpacket import Ring
+from sensor.capture.interface import interface_facts
+options = json.loads(sys.argv[1])
+expression, sleeps = options.pop("filter", ""), options.pop("sleeps", 0)
+ring = Ring("mirror", filter_program=compile_filter(expression, 1) if expression else b"", **options)
+list(ring.batches())
+print("ready", flush=True)
+time.sleep(sleeps)
+seen, last = [], time.time()
+while time.time() - last < 1:
+    if ring.wait(0.2):
+        for batch in ring.batches():
+            last = time.time()
+            for i in range(len(batch)):
+                frame = batch.frames[batch.start[i] : batch.end[i]].tobytes()
+                seen.append((frame.hex(), int(batch.ts_ns[i]), int(batch.wire_len[i]), int(batch.vlan_id[i])))
+counts = ring.counts()
+print(json.dumps({"frames": seen, "counts": {n: getattr(counts, n) for n in counts.__slots__},
+                  "promiscuous": interface_facts("mirror").is_promiscuous, "now": time.time_ns()}))
+ring.close()
+"""
+
+
+def ip_frame(number: int, payload: bytes = b"", tag: bytes = b"", proto: int = 17) -> bytes:
+    length = 28 + len(payload)
+    head = bytes.fromhex("02000000000102000000000f") + tag + b"\x08\x00"
+    ip = bytes((0x45, 0)) + length.to_bytes(2, "big") + number.to_bytes(2, "big") + bytes((0, 0, 64, proto, 0, 0))
+    udp = (5000).to_bytes(2, "big") + (6000).to_bytes(2, "big") + (8 + len(payload)).to_bytes(2, "big") + b"\0\0"
+    return head + ip + bytes((10, 0, 0, 1)) + bytes((192, 0, 2, 1)) + udp + payload
+
+
+def capture(path: Path, frames: list[bytes]) -> Path:
+    path.write_bytes(pcap_header() + b"".join(pcap_record(1, i, frame) for i, frame in enumerate(frames)))
+    return path
+
+
+def read(wire: Namespace, sent: Path, *options: str, **reader: Any) -> dict[str, Any]:
+    """What the ring gave while a capture was sent."""
+    process = wire.start(sys.executable, "-c", READ, json.dumps(reader), stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    sent_packets = wire.send("out", sent, *options)
+    told: dict[str, Any] = json.loads(process.stdout.readline())
+    assert process.wait(30) == 0
+    return told | {"sent": sent_packets}
+
+
+def test_every_frame_comes_once_whole_and_in_order(wire: Namespace, tmp_path: Path) -> None:
+    frames = [ip_frame(i, bytes(i % 251 for _ in range(i * 7 % 8000))) for i in range(1, 1500)]
+    told = read(wire, capture(tmp_path / "a.pcap", frames), "--topspeed")
+    assert [frame for frame, *_ in told["frames"]] == [frame.hex() for frame in frames]
+    assert [wire_len for _, _, wire_len, _ in told["frames"]] == [len(frame) for frame in frames]
+    times = [ts for _, ts, _, _ in told["frames"]]
+    assert times == sorted(times)
+    assert 0 < told["now"] - times[0] < 60 * 10**9
+    assert any(ts % 1000 for ts in times), "times have nanoseconds"
+    assert told["counts"]["seen"] == told["counts"]["frames"] == len(frames)
+    assert told["counts"]["dropped"] == told["counts"]["freezes"] == told["counts"]["outgoing"] == 0
+    assert told["counts"]["wire_bytes"] == sum(map(len, frames))
+
+
+def test_tags_that_the_kernel_took_off_are_told_beside_the_frame(wire: Namespace, tmp_path: Path) -> None:
+    tags = [
+        b"",
+        bytes.fromhex("81000005"),
+        bytes.fromhex("81006ffe"),
+        bytes.fromhex("88a80007") + bytes.fromhex("81000009"),
+    ]
+    told = read(wire, capture(tmp_path / "a.pcap", [ip_frame(i, tag=tag) for i, tag in enumerate(tags)]))
+    assert [vlan for *_, vlan in told["frames"]] == [0, 5, 0xFFE, 7]
+    assert told["frames"][1][0] == ip_frame(1).hex()
+    assert told["frames"][3][0] == ip_frame(3, tag=bytes.fromhex("81000009")).hex()
+
+
+def test_a_filter_keeps_out_what_does_not_match(wire: Namespace, tmp_path: Path) -> None:
+    frames = [ip_frame(i, proto=17 if i % 3 else 6) for i in range(300)]
+    told = read(wire, capture(tmp_path / "a.pcap", frames), filter="udp and host 10.0.0.1")
+    assert len(told["frames"]) == told["counts"]["seen"] == 200
+
+
+def test_what_this_machine_sends_counts_only_when_asked_for(wire: Namespace, tmp_path: Path) -> None:
+    sent = capture(tmp_path / "a.pcap", [ip_frame(i) for i in range(50)])
+    script = READ.replace('Ring("mirror"', 'Ring("out"').replace('facts("mirror")', 'facts("out")')
+    for takes, n in ((False, 0), (True, 50)):
+        process = wire.start(
+            sys.executable, "-c", script, json.dumps({"takes_outgoing": takes}), stdout=subprocess.PIPE
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        wire.send("out", sent)
+        assert len(json.loads(process.stdout.readline())["frames"]) == n
+        process.wait(30)
+
+
+def test_sent_is_seen_and_dropped_to_the_packet(wire: Namespace, tmp_path: Path) -> None:
+    """A reader that sleeps while more comes than its ring holds."""
+    sent = capture(tmp_path / "a.pcap", [ip_frame(i, bytes(1000)) for i in range(3000)])
+    told = read(wire, sent, "--loop", "8", "--pps", "20000", ring_mib=8, sleeps=3)
+    counts = told["counts"]
+    assert counts["dropped"] > 0
+    assert counts["freezes"] > 0
+    assert (
+        told["sent"]
+        == counts["seen"]
+        == counts["frames"] + counts["dropped"]
+        == len(told["frames"]) + counts["dropped"]
+    )
