@@ -35,6 +35,7 @@ SEGMENT_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 DEFAULT_MEMORY_LIMIT = "512MiB"
 
 _SUFFIX = ".parquet"
+_RANGE = re.compile(r"([A-Za-z0-9_.]+)-([0-9]{6,})(?:-([0-9]{6,}))?\.")
 _VERSION = re.compile(r"\.v([0-9]{1,4})\.parquet$")
 _DUCKDB_TYPES = {"text": "VARCHAR", "int32": "INTEGER", "int64": "BIGINT", "double": "DOUBLE", "bool": "BOOLEAN"}
 
@@ -90,7 +91,7 @@ class Lake:
         _check_name(prefix)
         n_removed = 0
         for table in LAKE_TABLES:
-            for path in self.files(table):
+            for path in self.all_files(table):
                 if path.name.startswith(prefix):
                     path.unlink()
                     n_removed += 1
@@ -121,18 +122,34 @@ class Lake:
             `until` may have been reported on any later day
         buckets : client buckets to read, None for all
         """
+        found: list[Path] = []
+        for _, _, paths in self.folders(table, since_ns, until_ns, buckets):
+            merged = uncovered(path.name for path in paths)
+            found += [path for path in paths if path.name in merged]
+        return found
+
+    def all_files(self, table: str) -> list[Path]:
+        """Every segment, with those that a merged one stands for already."""
+        return [path for _, _, paths in self.folders(table) for path in paths]
+
+    def folders(
+        self,
+        table: str,
+        since_ns: int | None = None,
+        until_ns: int | None = None,
+        buckets: Iterable[int] | None = None,
+    ) -> Iterator[tuple[str, Path, list[Path]]]:
+        """Each folder chosen as in `files`: its day, its path, all its segments."""
         first = "" if since_ns is None else day_name(since_ns)
         last = "~" if until_ns is None or table == "flow" else day_name(until_ns)
         wanted = None if buckets is None else {f"bucket={number:02d}" for number in buckets}
-        found: list[Path] = []
         for day in _children(self.root / table):
             name = day.name.removeprefix("day=")
             if name != MIXED_DAY and not first <= name <= last:
                 continue
             for bucket in _children(day):
                 if wanted is None or bucket.name in wanted:
-                    found += [path for path in _children(bucket) if path.suffix == _SUFFIX]
-        return found
+                    yield name, bucket, [path for path in _children(bucket) if path.suffix == _SUFFIX]
 
     def size(self, table: str) -> tuple[int, int]:
         """How many segments a table has, and their bytes."""
@@ -187,6 +204,40 @@ class Lake:
             for version in paths
         ]
         return f"({' UNION ALL '.join(parts)})", list(paths.values())
+
+
+def segment_range(name: str) -> tuple[str, int, int] | None:
+    """Which segments of which source a file's name stands for: (prefix, first number, last); None for other names.
+
+    `<prefix>-000007.v3.parquet` is one, `<prefix>-000000-000359.v3.parquet` a merged one.
+    """
+    match = _RANGE.match(name)
+    return (match[1], int(match[2]), int(match[3] or match[2])) if match else None
+
+
+def uncovered(names: Iterable[str]) -> set[str]:
+    """The names that no merged segment among them stands for.
+
+    A merged segment appears by one rename, and what it was made of is deleted later: so no row is ever seen twice or
+    not at all, whenever one looks and whatever was interrupted.
+    """
+    names = list(names)
+    ranges: dict[str, list[tuple[int, int]]] = {}
+    for name in names:
+        place = segment_range(name)
+        if place is not None and place[2] > place[1]:
+            ranges.setdefault(place[0], []).append(place[1:])
+    if not ranges:
+        return set(names)
+    kept = set()
+    for name in names:
+        place = segment_range(name)
+        if place is None or not any(
+            first <= place[1] and place[2] <= last and (first, last) != place[1:]
+            for first, last in ranges.get(place[0], ())
+        ):
+            kept.add(name)
+    return kept
 
 
 def segment_version(name: str) -> int:
