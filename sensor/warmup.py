@@ -18,6 +18,16 @@ from sensor.jit import CACHE_DIR, first_run, note_run
 _ASIDE = "import gc; gc.disable(); from sensor.warmup import compile_rest; compile_rest()"
 
 
+def kernels_folder() -> Path | None:
+    """Where compiled kernels are kept; None where no folder can be written."""
+    return CACHE_DIR
+
+
+def is_warm() -> bool:
+    """Whether they are there."""
+    return not first_run()
+
+
 def warm_up() -> None:
     """Compile what is not in the cache yet; returns at once when everything is."""
     if not first_run() or CACHE_DIR is None:

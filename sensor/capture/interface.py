@@ -14,7 +14,7 @@ from sensor.constants import LINK_ETHERNET, LINK_IEEE802_11, LINK_RADIOTAP, LINK
 from sensor.errors import UsageError
 
 _SIOCGIFFLAGS, _SIOCGIFMTU, _SIOCGIFHWADDR = 0x8913, 0x8921, 0x8927
-_IFF_UP, _IFF_LOOPBACK, _IFF_RUNNING, _IFF_PROMISC = 0x1, 0x8, 0x40, 0x100
+_IFF_UP, _IFF_LOOPBACK, _IFF_RUNNING = 0x1, 0x8, 0x40
 _COUNTERS = Path("/proc/self/net/dev")
 _NAME_BYTES = 15  # IFNAMSIZ less its zero
 
@@ -49,7 +49,6 @@ class InterfaceFacts:
     is_up: bool
     is_running: bool
     is_loopback: bool
-    is_promiscuous: bool
 
     @property
     def state(self) -> str:
@@ -80,7 +79,6 @@ def interface_facts(name: str) -> InterfaceFacts | None:
             is_up=bool(flags & _IFF_UP),
             is_running=bool(flags & _IFF_RUNNING),
             is_loopback=bool(flags & _IFF_LOOPBACK),
-            is_promiscuous=bool(flags & _IFF_PROMISC),
         )
     return None
 

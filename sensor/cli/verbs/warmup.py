@@ -17,19 +17,19 @@ def warmup(session: Session) -> None:
 
     The cache belongs to the account that made it, and to this version of kagami on this processor.
     """
-    from sensor.jit import CACHE_DIR, first_run
-    from sensor.warmup import compile_rest, warm_up
+    from sensor.warmup import compile_rest, is_warm, kernels_folder, warm_up
 
-    if CACHE_DIR is None:
+    folder = kernels_folder()
+    if folder is None:
         raise PrivilegeError(
             "there is no folder to keep compiled kernels in; set NUMBA_CACHE_DIR to one that is writable"
         )
     started = time.monotonic()
-    was_needed = first_run()
-    if was_needed:
+    was_warm = is_warm()
+    if was_warm:
+        compile_rest()
+    else:
         session.say("compiling kernels (up to 30 s)")
         warm_up()
-    else:
-        compile_rest()
-    done = "compiled" if was_needed else "were there, loaded"
-    session.say(f"kernels {done} in {human_duration(time.monotonic() - started)}: {CACHE_DIR}")
+    done = "were there, loaded" if was_warm else "compiled"
+    session.say(f"kernels {done} in {human_duration(time.monotonic() - started)}: {folder}")
