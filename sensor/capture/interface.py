@@ -65,7 +65,7 @@ def interface_facts(name: str) -> InterfaceFacts | None:
     """What is known of an interface; None where there is none of that name."""
     if not name or len(name.encode()) > _NAME_BYTES:
         return None
-    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
+    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as asker:
         index = socket.if_nametoindex(name)
         (flags,) = struct.unpack_from("=H", _ask(asker, _SIOCGIFFLAGS, name), 16)
         (mtu,) = struct.unpack_from("=i", _ask(asker, _SIOCGIFMTU, name), 16)

@@ -42,7 +42,7 @@ def _ethtool(name: str, question: bytes) -> bytes | None:
     buffer = array("B", question)
     address, _ = buffer.buffer_info()
     request = struct.pack("16sP16x", name.encode(), address)
-    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
+    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as asker:
         fcntl.ioctl(asker, _SIOCETHTOOL, request)
         return buffer.tobytes()
     return None
