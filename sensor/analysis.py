@@ -15,6 +15,7 @@ from analyzers.finding import Finding, by_score
 from analyzers.flow_table import FlowTable
 from analyzers.proxies import learn_proxies
 from analyzers.series import Series
+from sensor.losses import tell_losses
 from sensor.site import Site
 from sensor.store.columns import N_BUCKETS
 from sensor.store.evidence import keep_evidence
@@ -72,6 +73,7 @@ def analyze_store(store: Store, site: Site, since_ns: int | None, until_ns: int 
             findings += found
     else:  # without a proxy there is no way around it; the analyzer says so whatever the flows
         report.notes = find_bypass(proxied, site, learned)[1]
+    tell_losses(store, findings)
     findings.sort(key=by_score)
     report.finding_ids = store.upsert_findings(finding.row() for finding in findings)
     keep_evidence(store, report.finding_ids)

@@ -58,8 +58,8 @@ def plan_install(prefix: Path, program: Path | None = None) -> list[Installed]:
     home = next((part for part in ("/home", "/root", "/run/user") if str(program).startswith(f"{part}/")), None)
     if home:
         raise UsageError(
-            f"{program} lies under {home}, which the units may not see; install kagami elsewhere, such as in /opt/kagami "
-            "(python3 -m venv /opt/kagami), or name another with --program"
+            f"{program} lies under {home}, which the units may not see; install kagami elsewhere, such as in "
+            "/opt/kagami (python3 -m venv /opt/kagami), or name another with --program"
         )
     files = []
     for path in sorted(_source().iterdir()):
@@ -69,7 +69,7 @@ def plan_install(prefix: Path, program: Path | None = None) -> list[Installed]:
             files.append(Installed(prefix / place, text))
     site = prefix / SITE_FILE
     files.append(Installed(site, _SITE, is_kept=site.exists()))
-    return files
+    return sorted(files, key=lambda file: file.path)
 
 
 def write_install(files: list[Installed]) -> None:

@@ -20,6 +20,7 @@ from ipaddress import (
 )
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from sensor.errors import UsageError
 
@@ -82,6 +83,26 @@ class _Ranges:
         return i >= 0 and value <= ends[i]
 
 
+@dataclass(frozen=True, slots=True)
+class Outlets:
+    """Where new findings are told, beside `kagami findings`.
+
+    journal : to the systemd journal
+    syslog : udp://HOST:PORT, tcp://HOST:PORT or unix:///PATH, empty: nowhere; syslog_format : cef or json
+    webhook : URL that JSON is posted to, empty: nowhere; webhook_token_file : file with a bearer token for it
+    min_severity : low, medium, high or critical
+    per_minute : messages to one outlet a minute, at most; the rest waits
+    """
+
+    journal: bool = False
+    syslog: str = ""
+    syslog_format: str = "cef"
+    webhook: str = ""
+    webhook_token_file: str = ""
+    min_severity: str = "medium"
+    per_minute: int = 30
+
+
 @dataclass(frozen=True)
 class Site:
     """The organisation's network, as far as a person told us.
@@ -93,6 +114,7 @@ class Site:
     flush_s : seconds between two writings of a live capture
     max_flows : live flows followed at once by a live capture
     ring_mib : MiB of the ring that the kernel puts packets in
+    outlets : where new findings are told
     lake_days, lake_gib : how long, and up to which size, the flow history is kept; 0: no limit
     results_days : how long findings that are settled, and what was counted, are kept; 0: no limit
     free_gib : GiB of the disk that are always left free
@@ -109,6 +131,7 @@ class Site:
     lake_gib: float = 0.0
     results_days: float = 400.0
     free_gib: float = 1.0
+    outlets: Outlets = field(default_factory=Outlets)
     _internal: _Ranges = field(init=False, repr=False, compare=False)
     _excluded: _Ranges = field(init=False, repr=False, compare=False)
 
@@ -173,7 +196,8 @@ def load_site(path: Path | None, internal: Sequence[str] = ()) -> Site:
             values |= _read_section(str(path), section, table, errors)
     if internal:
         values["internal"] = _networks("--internal", "", list(internal), errors)
-    site = Site(**values)
+    outlets = {name.removeprefix(_OUTLET): values.pop(name) for name in list(values) if name.startswith(_OUTLET)}
+    site = Site(**values, outlets=Outlets(**outlets))
     if not site.internal and not errors:
         errors.append(f"{path}: [networks] internal is empty; allowed: at least one network")
     errors += _contradictions(str(path) if path else "--internal", site)
@@ -255,6 +279,48 @@ def _proxies(file: str, key: str, value: Any, errors: list[str]) -> tuple[Proxy,
     return tuple(proxies)
 
 
+def _flag(file: str, key: str, value: Any, errors: list[str]) -> bool:
+    if not isinstance(value, bool):
+        errors.append(f"{file}: {key} = {value!r}; allowed: true or false")
+    return value is True
+
+
+def _one_of(*allowed: str) -> "_Reader":
+    def read(file: str, key: str, value: Any, errors: list[str]) -> str:
+        if value in allowed:
+            return str(value)
+        errors.append(f"{file}: {key} = {value!r}; allowed: {', '.join(allowed)}")
+        return allowed[0]
+
+    return read
+
+
+def _place(*schemes: str) -> "_Reader":
+    """A URL of one of these schemes, with a host, or a path for unix."""
+    allowed = " or ".join(f"{scheme}://{'/PATH' if scheme == 'unix' else 'HOST'}" for scheme in schemes)
+
+    def read(file: str, key: str, value: Any, errors: list[str]) -> str:
+        try:
+            parts = urlsplit(value if isinstance(value, str) else "")
+            is_good = parts.scheme in schemes and bool(parts.path if parts.scheme == "unix" else parts.hostname)
+            is_good = is_good and parts.port != 0
+        except ValueError:
+            is_good = False
+        if not is_good:
+            errors.append(f"{file}: {key} = {value!r}; allowed: {allowed}")
+            return ""
+        return str(value)
+
+    return read
+
+
+def _path(file: str, key: str, value: Any, errors: list[str]) -> str:
+    if isinstance(value, str) and value.startswith("/") and "\0" not in value:
+        return value
+    errors.append(f"{file}: {key} = {value!r}; allowed: a path that begins with /")
+    return ""
+
+
 def _number(low: float, high: float, default: float, unit: str) -> "_Reader":
     """A reader of a number within bounds; a whole one where the default is one."""
     kinds = (int,) if isinstance(default, int) else (int, float)
@@ -320,6 +386,7 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(names))
 
 
+_OUTLET = "outlet."
 _Reader = Callable[[str, str, Any, list[str]], Any]
 _SECTIONS: dict[str, dict[str, tuple[str, _Reader]]] = {
     "networks": {"internal": ("internal", _networks), "excluded": ("excluded", _networks)},
@@ -329,6 +396,15 @@ _SECTIONS: dict[str, dict[str, tuple[str, _Reader]]] = {
         "flush_s": ("flush_s", _number(1.0, 3600.0, 10.0, "seconds")),
         "max_flows": ("max_flows", _number(1024, 1 << 21, 1 << 19, "flows")),
         "ring_mib": ("ring_mib", _number(8, 2032, 128, "MiB")),
+    },
+    "outlets": {
+        "journal": ("outlet.journal", _flag),
+        "syslog": ("outlet.syslog", _place("udp", "tcp", "unix")),
+        "syslog_format": ("outlet.syslog_format", _one_of("cef", "json")),
+        "webhook": ("outlet.webhook", _place("https", "http")),
+        "webhook_token_file": ("outlet.webhook_token_file", _path),
+        "min_severity": ("outlet.min_severity", _one_of("low", "medium", "high", "critical")),
+        "per_minute": ("outlet.per_minute", _number(1, 10_000, 30, "messages")),
     },
     "retention": {
         "lake_days": ("lake_days", _number(0.0, 36_500.0, 90.0, "days")),

@@ -32,6 +32,7 @@ VERBS = {
     "events": "Query events: the exchanges that periodicity is scored on.",
     "dns": "Query DNS questions and answers.",
     "blocklist": "Preview or write a blocklist from the findings.",
+    "notify": "Tell new findings to the journal, syslog or a webhook.",
     "prune": "Keep the store within its limits of age and size.",
     "warmup": "Compile the kernels now, so that nothing waits for them later.",
     "doctor": "Check this machine, and an interface, for what a sensor needs.",

@@ -1,7 +1,7 @@
 """Does this installation find anything? A beacon and a bypass are played to it, and must come out as findings.
 
-Where a network namespace can be made, `kagami watch` captures them from a cable of its own, in real time; elsewhere they
-are replayed from a file. The network and the stores of this machine are never touched.
+Where a network namespace can be made, `kagami watch` captures them from a cable of its own, in real time; elsewhere
+they are replayed from a file. The network and the stores of this machine are never touched.
 
     python -m sensor.doctor.selftest FOLDER     the part that runs inside the namespace
 """

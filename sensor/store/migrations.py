@@ -264,6 +264,27 @@ def live(db: Database) -> None:
     db.table("health").create_index(["ts"])
 
 
+@_step(4)
+def outbox(db: Database) -> None:
+    """What is to be told about findings, filled by the database itself in the transaction that changes a finding."""
+    db.table("outbox").create({"id": int, "ts": int, "finding_id": int, "change": str, "severity": str}, pk="id")
+    db.table("outbox").create_index(["finding_id"])
+    db.table("outlet").create({"name": str, "sent": int, "sent_ts": int, "failed_ts": int, "error": str}, pk="name")
+    note = (
+        "INSERT INTO outbox (ts, finding_id, change, severity) "
+        "VALUES (CAST(strftime('%s', 'now') AS INTEGER) * 1000000000, NEW.id"
+    )
+    grade = "instr('low medium high critical', {})"  # rises with the severity
+    db.execute(f"CREATE TRIGGER finding_is_new AFTER INSERT ON finding BEGIN {note}, 'new', NEW.severity); END")
+    # windows of different length judge the same finding in turn, so each severity is told once
+    db.execute(
+        f"""CREATE TRIGGER finding_is_graver AFTER UPDATE OF severity ON finding
+        WHEN NEW.severity <> OLD.severity AND NOT EXISTS (SELECT 1 FROM outbox WHERE finding_id = NEW.id
+        AND {grade.format("severity")} >= {grade.format("NEW.severity")})
+        BEGIN {note}, 'graver', NEW.severity); END"""
+    )
+
+
 def migrate(db: Database) -> None:
     """Apply the steps that are still missing.
 

@@ -157,5 +157,6 @@ def _prune_results(store: Store, until_ns: int, report: PruneReport) -> None:
                 WHERE finding.orig_ip = dns_query.orig_ip AND finding.dest = dns_query.qname)"""
             )
         report.health = db.execute("DELETE FROM health WHERE ts < ?", (until_ns,)).rowcount
+        db.execute("DELETE FROM outbox WHERE ts < ? AND finding_id NOT IN (SELECT id FROM finding)", (until_ns,))
         report.channels = db.execute("DELETE FROM channel WHERE last_ts < ?", (until_ns,)).rowcount
         db.execute("DELETE FROM host WHERE last_ts < ?", (until_ns,))

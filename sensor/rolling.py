@@ -1,0 +1,63 @@
+"""Analysis of a store that grows: the last day every time, the last month when that is due, nothing when nothing came.
+
+Run every few minutes by a timer, in a process of its own that needs no capability. What windows find is the same
+finding where analyzer, client, destination, port and protocol are the same, so looking again changes nothing by itself.
+"""
+
+from pathlib import Path
+
+from sensor.analysis import AnalyzeReport, analyze_store
+from sensor.site import Site
+from sensor.store.columns import LAKE_TABLES
+from sensor.store.store import Store
+
+DAY_NS, MONTH_NS = 24 * 3600 * 10**9, 30 * 24 * 3600 * 10**9
+MONTH_EVERY_NS = 4 * 3600 * 10**9
+"""Slow beacons are looked for this often; one that calls once a day cannot be in more of a hurry."""
+
+_LAST, _LAST_MONTH = "rolling_ts", "rolling_month_ts"
+
+
+def analyze_rolling(store_dir: Path, site: Site, now_ns: int) -> AnalyzeReport:
+    """Score the windows that are due and keep the findings.
+
+    now_ns : ns since 1970
+    Returns: the reports of all windows as one.
+    Raises: StoreError.
+    """
+    report = AnalyzeReport()
+    with Store.open_results(store_dir) as store:
+        if not _newer(store, _read(store, _LAST)):
+            report.notes.append("nothing was stored since the last rolling analysis")
+            return report
+        spans = [DAY_NS]
+        if now_ns - _read(store, _LAST_MONTH) >= MONTH_EVERY_NS:
+            spans.append(MONTH_NS)
+        for span_ns in reversed(spans):  # the day last: its view of a finding is the newer one
+            part = analyze_store(store, site, now_ns - span_ns, None)
+            report.channels, report.events = part.channels, part.events
+            report.notes = part.notes
+            report.finding_ids = list(dict.fromkeys([*report.finding_ids, *part.finding_ids]))
+            _write(store, _LAST_MONTH if span_ns == MONTH_NS else _LAST, now_ns)
+    return report
+
+
+def _newer(store: Store, since_ns: int) -> bool:
+    """Whether a segment was written after a moment."""
+    return any(
+        path.stat().st_mtime_ns > since_ns
+        for table in LAKE_TABLES
+        for path in reversed(store.lake.files(table, since_ns=max(0, since_ns - DAY_NS)))
+    )
+
+
+def _read(store: Store, key: str) -> int:
+    row = store.db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _write(store: Store, key: str, value: int) -> None:
+    with store.transaction():
+        store.db.execute(
+            "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", (key, str(value))
+        )
