@@ -252,7 +252,7 @@ def test_a_beacon_is_found_in_a_flood_and_memory_stays(wire: Namespace, tmp_path
         ports = (rng.randrange(1024, 65536), rng.randrange(1, 65536))
         flood.append((0.0, tcp(src, "198.51.100.9", ports, 2, i, 0)))
         flood.append((0.0, tcp(f"172.16.{i >> 16}.1", "198.51.100.9", (i & 0xFFFF, 80), 2, i, 0)))
-    beats = write(tmp_path / "beacon.pcap", beacon(16, 0.8))
+    beats = write(tmp_path / "beacon.pcap", beacon(14, 0.7))
     with Watch(wire, tmp_path / "store", "mirror", site=FAST.replace("ring_mib = 16", "max_flows = 20000")) as watch:
         flooding = wire.start(
             *("tcpreplay", "-q", "-i", "out", "--pps=40000", "--loop=100", "--preload-pcap"),
@@ -272,7 +272,7 @@ def test_a_beacon_is_found_in_a_flood_and_memory_stays(wire: Namespace, tmp_path
     analyze(tmp_path / "store", site=Site())
     with Store.open(tmp_path / "store") as store:
         found, _ = findings(store, analyzer="beacon", host="10.0.0.57")
-    assert [(row["dest"], round(row["interval_s"], 1)) for row in found] == [("203.0.113.66", 0.8)]
+    assert [(row["dest"], round(row["interval_s"], 1)) for row in found] == [("203.0.113.66", 0.7)]
 
 
 def _resident_kib(pid: int) -> int:

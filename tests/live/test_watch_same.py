@@ -9,7 +9,6 @@ from sensor.site import Site
 from tests.support.mirror import NOT_COMPARED, Namespace, Recording, Watch, rows_of_store
 
 CASES = {
-    "demo": (None, "--mbps=20", ()),
     "demo-3-workers": (None, "--mbps=20", ("--workers", "3")),
     "tls-beacon": ("c2/cc-test-3s.pcap", "--multiplier=15", ()),
 }

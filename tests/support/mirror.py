@@ -1,7 +1,7 @@
 """A network of our own for live tests: namespaces that end with the test, veth pairs, and a sensor watching one end.
 
-Nothing outside is touched: the namespaces belong to a user namespace, so root is not needed where the system allows
-that. `why_not` says in words what is missing.
+Nothing outside is touched. Root is not needed where the system lets everybody make user namespaces, which the others
+belong to then. `why_not` says in words what is missing.
 """
 
 import json
@@ -25,6 +25,7 @@ from sensor.store.store import Store
 
 REPO = Path(__file__).resolve().parents[2]
 KAGAMI = [sys.executable, "-c", "from sensor.cli.main import main; main()"]
+_USER = [] if os.getuid() == 0 else ["--map-root-user"]
 START_S = 120
 """For a watch to begin: kernels may have to compile."""
 NOT_COMPARED = ("uid", "first_ts", "last_ts", "ts", "duration_s", "source", "end_reason")
@@ -40,7 +41,7 @@ def why_not(*programs: str) -> str:
             return f"{program} is not installed"
     attempt = "ip link add name v0 type veth peer name v1"
     done = subprocess.run(
-        ["unshare", "--net", "--map-root-user", *attempt.split()],
+        ["unshare", "--net", *_USER, *attempt.split()],
         capture_output=True, text=True, check=False, env=os.environ | {"PATH": path},
     )  # fmt: skip
     return "" if done.returncode == 0 else f"no network namespace with a veth pair: {done.stderr.strip()}"
@@ -51,14 +52,22 @@ class Namespace:
 
     def __init__(self, host: "Namespace | None" = None) -> None:
         inside = host.enter if host else []
-        new_user = [] if host else ["--map-root-user"]
+        new_user = [] if host else _USER
         self._holder = subprocess.Popen(
             [*inside, "unshare", "--net", "--mount", *new_user, "sh", "-c", "echo $$; exec sleep 600"],
             stdout=subprocess.PIPE, text=True, env=self._environment(),
         )  # fmt: skip
         assert self._holder.stdout is not None
         self.pid = int(self._holder.stdout.readline())
-        self.enter = ["nsenter", "-t", str(self.pid), "-U", "-n", "-m", "--preserve-credentials", "--"]
+        self.enter = [
+            "nsenter",
+            "-t",
+            str(self.pid),
+            "-n",
+            "-m",
+            *(["-U", "--preserve-credentials"] if _USER else []),
+            "--",
+        ]
         for setting in ("all", "default"):  # no router solicitations among the packets that are counted
             self.run("sysctl", "-qw", f"net.ipv6.conf.{setting}.disable_ipv6=1")
         self.run("ip", "link", "set", "lo", "up")
@@ -128,7 +137,7 @@ with open(sys.argv[2], "wb") as file:
 
 
 class Recording:
-    """What passes an interface, as a file with the times of the wire. tcpdump will not run in a user namespace."""
+    """What passes an interface, as a file with the times of the wire. tcpdump would want to become another user."""
 
     def __init__(self, inside: Namespace, interface: str, path: Path) -> None:
         self._process = inside.start(sys.executable, "-c", _RECORD, interface, str(path), stdout=subprocess.PIPE)
