@@ -12,11 +12,12 @@ import pytest
 REPO = Path(__file__).resolve().parents[2]
 FILES = sorted(path for package in ("sensor", "analyzers") for path in (REPO / package).rglob("*.py"))
 
-BOTTOM = {"errors", "constants", "dtypes", "site", "jit", "parts", "far"}
-MIDDLE = {"capture", "decode", "flows", "protocols", "store", "response"}
+BOTTOM = {"errors", "constants", "dtypes", "site", "jit", "parts", "far", "bpf"}
+MIDDLE = {"capture", "decode", "flows", "protocols", "store", "response", "outlets"}
 
 RANK = (
-    {"cli": 5, "run": 4, "warmup": 4, "analysis": 3, "analyzers": 2, "pipeline": 2, "segments": 2}
+    {"cli": 6, "doctor": 5, "run": 4, "warmup": 4, "rolling": 4, "notify": 4, "service": 4, "analysis": 3, "losses": 3}
+    | {"live": 3, "analyzers": 2, "pipeline": 2, "segments": 2}
     | dict.fromkeys(MIDDLE, 1)
     | dict.fromkeys(BOTTOM, 0)
 )
@@ -25,6 +26,8 @@ FORBIDDEN = {
     "analyzers": MIDDLE | {"pipeline", "segments"},  # arrays and a Site, nothing else
     "pipeline": {"analyzers", "response"},  # stores what it sees, judges nothing
     "segments": {"analyzers", "response"},
+    "live": {"analyzers", "response"},
+    "outlets": {"store", "response"},
     "capture": {"store", "response"},
     "decode": {"store", "response"},
     "flows": {"store", "response"},

@@ -1,5 +1,6 @@
 """Every question against rows whose answer is known."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -340,7 +341,7 @@ def test_series_that_do_not_fit_the_memory_limit_spill(tmp_path: Path) -> None:
         columns[0] = ints("ts", ts)
         columns[6] = coded("dest", ts % 1000, *words)
         store.lake.append("event", "s-0", columns, np.zeros(n, np.uint8))
-        spill = store.path / ".spill"
+        spill = store.path / f".spill-{os.getpid()}"
         spill.write_text("in the way")
         with pytest.raises(StoreError, match="events of bucket 0"):  # so the limit is too small without it
             series_columns(store, 0, memory_limit="40MiB")

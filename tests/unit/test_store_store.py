@@ -123,8 +123,30 @@ def test_an_interrupted_source_is_read_again_from_the_start(store_dir: Path) -> 
 def test_a_source_ends_in_a_known_state(store_dir: Path) -> None:
     with Store.open(store_dir, write=True) as store:
         store.begin_source(SHA, "a.pcap")
-        with pytest.raises(ValueError, match="not running"):
-            finish(store, SHA, "running")
+        with pytest.raises(ValueError, match="interrupted or running, not over"):
+            finish(store, SHA, "over")
+        finish(store, SHA, "running")  # a live capture that goes on
+        assert store.health()["sources"] == {"running": 1}
+
+
+def test_results_are_written_while_a_capture_holds_the_store(store_dir: Path) -> None:
+    with pytest.raises(StoreError, match="no store"):
+        Store.open_results(store_dir)
+    with Store.open(store_dir, write=True) as capture, Store.open_results(store_dir) as results:
+        (number,) = results.upsert_findings([FOUND])
+        assert capture.db.execute("SELECT id FROM finding").fetchall() == [(number,)]
+        capture.begin_source(SHA, "eth1")
+    Store.open(store_dir, write=True).close()
+
+
+def test_results_of_an_old_store_wait_for_its_writer(store_dir: Path) -> None:
+    with Store.open(store_dir, write=True) as capture:
+        with capture.transaction():
+            capture.db.execute("PRAGMA user_version = 1")
+        with pytest.raises(StoreError, match=f"process {os.getpid()} is writing"):
+            Store.open_results(store_dir)
+        with capture.transaction():
+            capture.db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
 def test_everything_counted_is_in_health(store_dir: Path) -> None:
