@@ -1,0 +1,95 @@
+"""A day's traffic in minutes: does the sensor's memory stay, do its files stay few, does the disk stay within its limit?
+
+    python benchmarks/soak.py [--minutes 10] [--capture FILE] [--lake-gib 0.05]
+
+A capture is sent over a cable of its own again and again, each time with other addresses, to a `kagami watch`, while
+`kagami prune` and `kagami analyze --rolling` run every minute as their timers would have it. A line a minute; at the
+end whether memory after the first third stayed within 5 %. Needs root (or user namespaces) and tcpreplay.
+"""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+REPO = Path(__file__).resolve().parent.parent
+KAGAMI = [sys.executable, "-c", "from sensor.cli.main import main; main()"]
+PACE = "--pps=60000"
+STEADY = 0.05
+
+
+def resident_mib(pid: int) -> float:
+    """Anonymous memory, without the ring and the files that are mapped."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    return int(status.split("RssAnon:")[1].split()[0]) / 1024
+
+
+def lake_mib(store: Path) -> float:
+    """Bytes of all segments."""
+    return sum(path.stat().st_size for path in (store / "lake").rglob("*.parquet")) / 2**20
+
+
+def inside(options: argparse.Namespace) -> bool:
+    """In the namespace; whether everything stayed."""
+    for words in ("link set lo up", "link add name out type veth peer name in", "link set out up", "link set in up"):
+        subprocess.run(["ip", *words.split()], check=True)
+    with tempfile.TemporaryDirectory() as folder:
+        store, site = Path(folder) / "store", Path(folder) / "site.toml"
+        site.write_text(f"[capture]\nflush_s = 2\n[retention]\nlake_gib = {options.lake_gib}\nfree_gib = 0\n")
+        kagami = [*KAGAMI, "-q", "--store", str(store), "--site", str(site)]
+        with (Path(folder) / "log").open("w") as log:
+            sensor = subprocess.Popen([*kagami, "watch", "-i", "in"], stderr=log, stdin=subprocess.DEVNULL)
+        while "watching" not in (Path(folder) / "log").read_text():
+            time.sleep(0.2)
+        memory, files, disk = [], [], []
+        began = time.monotonic()
+        print("| minute | packets | memory MiB | file descriptors | lake MiB |\n|--:|--:|--:|--:|--:|", flush=True)
+        sent = 0
+        while time.monotonic() - began < options.minutes * 60:
+            minute_ends = time.monotonic() + 60
+            while time.monotonic() < minute_ends:
+                seed = f"--seed={sent % 2**31 + 1}"
+                said = subprocess.run(
+                    ["tcpreplay-edit", "-q", seed, PACE, "-i", "out", str(options.capture)],
+                    capture_output=True, text=True, check=True,
+                ).stdout  # fmt: skip
+                sent += int(said.split("Actual: ")[1].split()[0])
+            subprocess.run([*kagami, "prune"], check=True, stdout=subprocess.DEVNULL)
+            subprocess.run([*kagami, "analyze", "--rolling"], check=True, stdout=subprocess.DEVNULL)
+            memory.append(resident_mib(sensor.pid))
+            files.append(len(list(Path(f"/proc/{sensor.pid}/fd").iterdir())))
+            disk.append(lake_mib(store))
+            print(f"| {len(memory)} | {sent:,} | {memory[-1]:.0f} | {files[-1]} | {disk[-1]:.1f} |", flush=True)
+        sensor.send_signal(signal.SIGTERM)
+        sensor.wait(60)
+        status = subprocess.run([*kagami, "status"], capture_output=True, text=True, check=True).stdout
+        print("\n" + "\n".join(line for line in status.splitlines() if line.startswith(("live", "  "))))
+    steady = memory[len(memory) // 3 :]
+    spread = (max(steady) - min(steady)) / min(steady)
+    print(f"\nmemory after the first third: within {spread:.1%}; descriptors {min(files)} to {max(files)}")
+    print(f"lake at most {max(disk):.1f} MiB of {options.lake_gib * 1024:.1f}, right after pruning")
+    return spread <= STEADY and max(files) == min(files) and max(disk) <= options.lake_gib * 1024
+
+
+def main() -> None:
+    """Enter a namespace and go on there."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--capture", type=Path, default=REPO / "pcaps" / "demo" / "demo.pcap")
+    parser.add_argument("--lake-gib", type=float, default=0.05)
+    parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.inside:
+        sys.exit(0 if inside(options) else 1)
+    user = [] if os.getuid() == 0 else ["--map-root-user"]
+    path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+    command = ["unshare", "--net", *user, sys.executable, *sys.argv, "--inside"]
+    sys.exit(subprocess.run(command, env=os.environ | {"PATH": path, "PYTHONPATH": str(REPO)}, check=False).returncode)
+
+
+if __name__ == "__main__":
+    main()
