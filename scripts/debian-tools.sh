@@ -3,7 +3,7 @@
 set -euo pipefail
 
 # program:package
-wanted=(tshark:tshark tcpdump:tcpdump tcpreplay:tcpreplay nft:nftables ip:iproute2 ethtool:ethtool)
+wanted=(tshark:tshark tcpdump:tcpdump tcpreplay:tcpreplay nft:nftables ip:iproute2 ethtool:ethtool tinyproxy:tinyproxy dnsmasq:dnsmasq-base curl:curl)
 export PATH="$PATH:/usr/sbin:/sbin"
 
 missing() {

@@ -14,7 +14,12 @@ from sensor.errors import InputError, PrivilegeError
 DOC = (Path(__file__).resolve().parents[2] / "docs" / "commands.md").read_text(encoding="utf-8")
 DESIGNED = {
     "replay": "--no-analyze --jobs --rotated --internal --gap --fail-on",
-    "analyze": "--since --until --fail-on",
+    "watch": "--interface -i --filter --workers",
+    "analyze": "--since --until --fail-on --rolling",
+    "prune": "--dry-run --json",
+    "doctor": "--selftest --seconds --json",
+    "notify": "--test --json",
+    "service": "--prefix --dry-run --program",
     "findings": "--analyzer --min-score --host --dest --since --until --state --limit --fail-on",
     "flows": """--host --dest --name --port --proto --state --app --ja3 --ja4 --user-agent --via-proxy --direct --since
         --until --limit""",

@@ -15,6 +15,7 @@ from sensor.store.columns import (
     EVENT_KINDS,
     FINDING,
     FLOW,
+    HEALTH,
     LAKE_TABLES,
     LAKE_VERSION,
     NOTE_WORDS,
@@ -23,7 +24,7 @@ from sensor.store.columns import (
 )
 from sensor.store.schema import SCHEMA_VERSION, SOURCE_STATES
 
-TABLES = {"flow": FLOW, "event": EVENT, "dns": DNS, "finding": FINDING}
+TABLES = {"flow": FLOW, "event": EVENT, "dns": DNS, "finding": FINDING, "health": HEALTH}
 
 CONTRACT = {
     "flow": """uid community_id first_ts last_ts duration_s proto orig_ip orig_port resp_ip resp_port vlan_id name
@@ -35,6 +36,8 @@ CONTRACT = {
     "dns": "ts orig_ip resp_ip qname qtype rcode answers ttl source app proto",
     "finding": """id analyzer orig_ip dest dest_ips resp_port proto score severity first_ts last_ts events interval_s
         jitter_frac via_proxy outcome reasons techniques state note""",
+    "health": """source number ts span_s state packets bytes seen dropped freezes nic_dropped ring_frac undecoded duplicates
+        flows_live flows_max evicted tcp_flows one_sided acks ack_gaps rows rows_lost bytes_written flush_s words""",
 }
 """Names that other people's scripts rely on; one may be added at the end, none may go."""
 
