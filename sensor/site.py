@@ -113,6 +113,7 @@ class Site:
     exchange_gap_s : seconds of silence that separate two exchanges of one connection
     flush_s : seconds between two writings of a live capture
     max_flows : live flows followed at once by a live capture
+    filter, workers : of a live capture, as `kagami watch` has them, where its command line does not say otherwise
     ring_mib : MiB of the ring that the kernel puts packets in
     outlets : where new findings are told
     lake_days, lake_gib : how long, and up to which size, the flow history is kept; 0: no limit
@@ -126,6 +127,8 @@ class Site:
     exchange_gap_s: float = DEFAULT_GAP_S
     flush_s: float = 10.0
     max_flows: int = 1 << 19
+    filter: str = ""
+    workers: int = 1
     ring_mib: int = 128
     lake_days: float = 90.0
     lake_gib: float = 0.0
@@ -279,6 +282,13 @@ def _proxies(file: str, key: str, value: Any, errors: list[str]) -> tuple[Proxy,
     return tuple(proxies)
 
 
+def _text(file: str, key: str, value: Any, errors: list[str]) -> str:
+    if isinstance(value, str) and value.isprintable():
+        return value
+    errors.append(f"{file}: {key} = {value!r}; allowed: text on one line")
+    return ""
+
+
 def _flag(file: str, key: str, value: Any, errors: list[str]) -> bool:
     if not isinstance(value, bool):
         errors.append(f"{file}: {key} = {value!r}; allowed: true or false")
@@ -395,6 +405,8 @@ _SECTIONS: dict[str, dict[str, tuple[str, _Reader]]] = {
         "exchange_gap_s": ("exchange_gap_s", _number(MIN_GAP_S, MAX_GAP_S, DEFAULT_GAP_S, "seconds")),
         "flush_s": ("flush_s", _number(1.0, 3600.0, 10.0, "seconds")),
         "max_flows": ("max_flows", _number(1024, 1 << 21, 1 << 19, "flows")),
+        "filter": ("filter", _text),
+        "workers": ("workers", _number(1, 64, 1, "threads")),
         "ring_mib": ("ring_mib", _number(8, 2032, 128, "MiB")),
     },
     "outlets": {

@@ -76,6 +76,15 @@ class Meter:
         """The interface, as the worker that fares worst has it."""
         return min((snapshot.state for snapshot in self._latest.values()), key=_WORST.index, default="up")
 
+    def gauges(self) -> dict[str, float]:
+        """What goes up and down: flows in the table, its room, the ring's highest share of the interval."""
+        latest = self._latest.values()
+        return {
+            "ring_frac": self._peak,
+            "flows_live": sum(snapshot.flows_live for snapshot in latest),
+            "flows_max": sum(snapshot.flows_max for snapshot in latest),
+        }
+
     def row(self, now_s: float) -> dict[str, Any]:
         """The interval that is going on, up to now."""
         self._ended_s = now_s
@@ -87,9 +96,7 @@ class Meter:
             "ts": self._ts,
             "span_s": now_s - self._began_s,
             "state": self.state,
-            "ring_frac": self._peak,
-            "flows_live": sum(s.flows_live for s in self._latest.values()),
-            "flows_max": sum(s.flows_max for s in self._latest.values()),
+            **self.gauges(),
             "flush_s": self._flush_s,
             "words": list(self._words),
         }

@@ -24,6 +24,7 @@ from sensor.capture.afpacket import Ring
 from sensor.capture.interface import must_be_watchable
 from sensor.errors import UsageError
 from sensor.flows.tracker import Timeouts
+from sensor.live.metrics import exposition, serve
 from sensor.live.notify import Notifier
 from sensor.live.portion import Inbox
 from sensor.live.worker import Worker
@@ -42,15 +43,17 @@ class Plan:
     """What to capture.
 
     interface : its name
-    filter : tcpdump's expression, empty for everything
-    workers : threads that share the interface's connections
+    filter : tcpdump's expression, empty for everything; None: the site file's
+    workers : threads that share the interface's connections; None: the site file's
     takes_outgoing : whether what this machine sends counts too
+    metrics_port : of the loopback, for Prometheus; None: no metrics
     """
 
     interface: str
-    filter: str = ""
-    workers: int = 1
+    filter: str | None = None
+    workers: int | None = None
     takes_outgoing: bool = False
+    metrics_port: int | None = None
 
 
 def watch(
@@ -67,7 +70,8 @@ def watch(
     """
     site = load_site()
     link = must_be_watchable(plan.interface).link
-    program = compile_filter(plan.filter, link or 0) if plan.filter else b""
+    expression = site.filter if plan.filter is None else plan.filter
+    program = compile_filter(expression, link or 0) if expression else b""
     with Store.open(store_dir, write=True) as store:
         return _Watch(store, plan, program, site, load_site, tell).run()
 
@@ -90,13 +94,15 @@ class _Watch:
         self._signal = 0
         self._must_reload = False
         self._source = f"live{secrets.token_hex(14)}"
-        inbox: Inbox = queue.Queue(_INBOX_ROOM * plan.workers)
+        n_workers = plan.workers or site.workers
+        inbox: Inbox = queue.Queue(_INBOX_ROOM * n_workers)
         self._inbox = inbox
-        group = None if plan.workers == 1 else os.getpid() & 0xFFFF
+        self._site = site
+        group = None if n_workers == 1 else os.getpid() & 0xFFFF
         open_ring = partial(
             Ring,
             plan.interface,
-            ring_mib=max(1, site.ring_mib // plan.workers),
+            ring_mib=max(1, site.ring_mib // n_workers),
             filter_program=program,
             fanout_group=group,
             takes_outgoing=plan.takes_outgoing,
@@ -109,10 +115,10 @@ class _Watch:
                 source=plan.interface,
                 timeouts=Timeouts(gap_s=site.exchange_gap_s),
                 flush_s=site.flush_s,
-                max_flows=site.max_flows // plan.workers,
+                max_flows=site.max_flows // n_workers,
                 tell=tell,
             )
-            for number in range(plan.workers)
+            for number in range(n_workers)
         ]
         self._writer = Writer(
             store,
@@ -130,6 +136,9 @@ class _Watch:
         self._store.begin_source(
             self._source, self._plan.interface, path=self._plan.interface, kagami_version=__version__
         )
+        metrics = None
+        if self._plan.metrics_port is not None:
+            metrics = serve(self._plan.metrics_port, self._metrics)
         handlers = {number: signal.signal(number, self._on_signal) for number in _SIGNALS}
         try:
             self._writer.start()
@@ -143,6 +152,9 @@ class _Watch:
         finally:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
+            if metrics is not None:
+                metrics.shutdown()
+                metrics.server_close()
         return self._signal
 
     def _on_signal(self, number: int, _frame: object) -> None:
@@ -173,6 +185,10 @@ class _Watch:
                 told = time.monotonic()
                 self._tell(self._line())
 
+    def _metrics(self) -> str:
+        meter = self._writer.meter
+        return exposition(self._plan.interface, {"up": int(meter.state == "up"), **meter.gauges(), **meter.totals()})
+
     def _line(self) -> str:
         totals = self._writer.meter.totals()
         return (
@@ -195,7 +211,9 @@ class _Watch:
             self._writer.floor_bytes = int(site.free_gib * _GIB)
             self._writer.settings = _settings(site)
             self._writer.meter.say("site file reloaded")
-            self._tell("the site file was read again")
+            later = [name for name in _AT_START if getattr(site, name) != getattr(self._site, name)]
+            waits = f"; the next start takes over: {', '.join(later)}" if later else ""
+            self._tell(f"the site file was read again{waits}")
         self._notifier.ready()
 
     def _failure(self) -> BaseException | None:
@@ -222,6 +240,8 @@ class _Watch:
         self._tell(self._line())
 
 
+_AT_START = ("filter", "workers", "ring_mib", "max_flows")
+"""What the site file says of a capture that cannot change while it goes on."""
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 

@@ -14,7 +14,7 @@ from sensor.errors import InputError, PrivilegeError
 DOC = (Path(__file__).resolve().parents[2] / "docs" / "commands.md").read_text(encoding="utf-8")
 DESIGNED = {
     "replay": "--no-analyze --jobs --rotated --internal --gap --fail-on",
-    "watch": "--interface -i --filter --workers",
+    "watch": "--interface -i --filter --workers --outgoing --metrics",
     "analyze": "--since --until --fail-on --rolling",
     "prune": "--dry-run --json",
     "doctor": "--selftest --seconds --json",

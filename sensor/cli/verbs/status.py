@@ -26,6 +26,7 @@ def status(session: Session, as_json: bool) -> None:
     """Show what the store holds: sources, time span, sizes, findings, and everything that was counted."""
     from sensor.store.findings import findings
     from sensor.store.health import live_summary, shares
+    from sensor.store.outbox import outlets_state
     from sensor.store.questions import proxies
 
     with session.open_store() as store:
@@ -34,6 +35,7 @@ def status(session: Session, as_json: bool) -> None:
         live = live_summary(store, time.time_ns() - RECENT_S * NS)
         severities = Counter(row["severity"] for row in findings(store)[0])
     health["findings_by_severity"] = {level: severities[level] for level in reversed(SEVERITIES) if severities[level]}
+        health["outlets"] = outlets_state(store)
     health["live"] = [told | shares(told) for told in live]
     if as_json:
         session.write([json_value(machine_row(health, list(health))), b"\n"])
@@ -64,6 +66,8 @@ def describe(health: Mapping[str, Any]) -> Iterator[str]:
             f"{seen['proxy']} ({plural(seen['flows'], 'flow')} of {plural(seen['clients'], 'client')})"
             for seen in health["proxies"]
         )
+    if health["outlets"]:
+        facts["outlets"] = "; ".join(_outlet(outlet) for outlet in health["outlets"])
     if health["settings"]:
         facts["read with"] = ", ".join(_setting(name, values) for name, values in health["settings"].items())
     for label, value in facts.items():
@@ -80,6 +84,13 @@ def describe(health: Mapping[str, Any]) -> Iterator[str]:
     for source in health["damaged"]:
         reason = f": {source['error']}" if source["error"] else ""
         yield clean(f"  {source['name']} ({source['state']}){reason}")
+
+
+def _outlet(outlet: Mapping[str, Any]) -> str:
+    """webhook https://soc.example/hook (3 waiting: connection refused)."""
+    trouble = f": {outlet['error']}" if outlet["error"] else ""
+    waits = f"{human_count(outlet['waiting'])} waiting" if outlet["waiting"] else "all told"
+    return f"{outlet['name']} ({waits}{trouble})"
 
 
 def _setting(name: str, values: Iterable[int]) -> str:

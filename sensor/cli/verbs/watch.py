@@ -19,17 +19,28 @@ from sensor.cli.session import Session
     """,
 )
 @click.option("-i", "--interface", required=True, metavar="IFACE", help="The interface that the mirror port feeds.")
-@click.option("--filter", "expression", default="", metavar="BPF", help="Only packets that match, as in tcpdump.")
+@click.option(
+    "--filter",
+    "expression",
+    metavar="BPF",
+    help="Only packets that match, as in tcpdump [default: the site file's, else all].",
+)
 @click.option(
     "--workers",
     type=click.IntRange(min=1, max=64),
-    default=1,
     metavar="N",
-    help="Threads that share the connections [default: 1].",
+    help="Threads that share the connections [default: the site file's, else 1].",
+)
+@click.option(
+    "--metrics",
+    type=click.IntRange(min=1, max=65535),
+    metavar="PORT",
+    help="Serve counts to Prometheus at http://127.0.0.1:PORT/metrics.",
 )
 @click.option("--outgoing", is_flag=True, help="Count what this machine sends too: for its own interface, no mirror.")
 @click.pass_obj
-def watch(session: Session, interface: str, expression: str, workers: int, outgoing: bool) -> None:
+def watch(session: Session, 
+    interface: str, expression: str | None, workers: int | None, metrics: int | None, outgoing: bool) -> None:
     """Capture from an interface into the store until stopped (Ctrl-C, SIGTERM); the last rows are written then.
 
     It needs the capability CAP_NET_RAW and nothing else. SIGHUP reads the site file again. `kagami status` says how it
@@ -42,6 +53,6 @@ def watch(session: Session, interface: str, expression: str, workers: int, outgo
     from sensor.warmup import compile_rest
 
     compile_rest()  # loads the cached kernels, so that no packet waits for one
-    plan = Plan(interface, expression, workers, outgoing)
+    plan = Plan(interface, expression, workers, outgoing, metrics)
     if capture(session.store_dir, plan, session.site, journal) == signal.SIGINT:
         raise KeyboardInterrupt
