@@ -21,7 +21,11 @@ def exposition(interface: str, values: Mapping[str, float]) -> str:
     for name, value in values.items():
         full = f"kagami_{name}" if name in _GAUGES else f"kagami_{name}_total"
         lines.append(f"# TYPE {full} {'gauge' if name in _GAUGES else 'counter'}")
-        lines.append(f'{full}{{interface="{label}"}} {value:g}' if isinstance(value, float) else f'{full}{{interface="{label}"}} {value}')
+        lines.append(
+            f'{full}{{interface="{label}"}} {value:g}'
+            if isinstance(value, float)
+            else f'{full}{{interface="{label}"}} {value}'
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -47,7 +51,7 @@ def serve(port: int, page: Callable[[], str]) -> ThreadingHTTPServer:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (its name in the library)
+        def log_message(self, format: str, *args: object) -> None:
             """Nothing: requests every few seconds are no news."""
 
     try:

@@ -39,8 +39,9 @@ from sensor.cli.session import Session
 )
 @click.option("--outgoing", is_flag=True, help="Count what this machine sends too: for its own interface, no mirror.")
 @click.pass_obj
-def watch(session: Session, 
-    interface: str, expression: str | None, workers: int | None, metrics: int | None, outgoing: bool) -> None:
+def watch(
+    session: Session, interface: str, expression: str | None, workers: int | None, metrics: int | None, outgoing: bool
+) -> None:
     """Capture from an interface into the store until stopped (Ctrl-C, SIGTERM); the last rows are written then.
 
     It needs the capability CAP_NET_RAW and nothing else. SIGHUP reads the site file again. `kagami status` says how it
