@@ -19,13 +19,10 @@ def exposition(interface: str, values: Mapping[str, float]) -> str:
     label = interface.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     lines = []
     for name, value in values.items():
-        full = f"kagami_{name}" if name in _GAUGES else f"kagami_{name}_total"
-        lines.append(f"# TYPE {full} {'gauge' if name in _GAUGES else 'counter'}")
-        lines.append(
-            f'{full}{{interface="{label}"}} {value:g}'
-            if isinstance(value, float)
-            else f'{full}{{interface="{label}"}} {value}'
-        )
+        is_gauge = name in _GAUGES
+        full = f"kagami_{name}" if is_gauge else f"kagami_{name}_total"
+        lines.append(f"# TYPE {full} {'gauge' if is_gauge else 'counter'}")
+        lines.append(f'{full}{{interface="{label}"}} {value}')
     return "\n".join(lines) + "\n"
 
 

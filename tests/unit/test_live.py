@@ -2,6 +2,8 @@
 
 import queue
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +11,12 @@ import numpy as np
 import pytest
 
 from sensor.cli.live import describe_live, troubles
-from sensor.errors import StoreError
+from sensor.errors import StoreError, UsageError
 from sensor.flows.tracker import FlowTracker, Timeouts
 from sensor.live import portion as portion_module
 from sensor.live import worker as worker_module
 from sensor.live.meter import INTERVAL_S, Meter
+from sensor.live.metrics import exposition, serve
 from sensor.live.portion import COUNTED, Inbox, Portion, QueueSink, Snapshot
 from sensor.live.worker import Worker
 from sensor.live.writer import Writer
@@ -175,3 +178,25 @@ def test_what_is_wrong_is_said_with_what_to_do(values: dict[str, Any], told: str
     lines = list(describe_live(row | values, T0 + 10 * S))
     assert lines[0] == "live        eth1: up, watched"
     assert next(describe_live(row, T0 + 600 * S)).startswith("live        eth1: no sign of life since")
+
+
+def test_metrics_are_served_on_the_loopback_only() -> None:
+    page = exposition('e"th\\1', {"packets": 5, "ring_frac": 0.25, "flows_live": 7})
+    assert page == (
+        '# TYPE kagami_packets_total counter\nkagami_packets_total{interface="e\\"th\\\\1"} 5\n'
+        '# TYPE kagami_ring_frac gauge\nkagami_ring_frac{interface="e\\"th\\\\1"} 0.25\n'
+        '# TYPE kagami_flows_live gauge\nkagami_flows_live{interface="e\\"th\\\\1"} 7\n'
+    )
+    server = serve(0, lambda: page)
+    try:
+        host, port = server.server_address[:2]
+        assert host == "127.0.0.1"
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            assert answer.read().decode() == page
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5)
+        with pytest.raises(UsageError, match="choose another port"):
+            serve(int(port), lambda: page)
+    finally:
+        server.shutdown()
+        server.server_close()

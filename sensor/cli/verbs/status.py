@@ -33,9 +33,9 @@ def status(session: Session, as_json: bool) -> None:
         health = store.health()
         health["proxies"] = proxies(store)
         live = live_summary(store, time.time_ns() - RECENT_S * NS)
+        health["outlets"] = outlets_state(store)
         severities = Counter(row["severity"] for row in findings(store)[0])
     health["findings_by_severity"] = {level: severities[level] for level in reversed(SEVERITIES) if severities[level]}
-        health["outlets"] = outlets_state(store)
     health["live"] = [told | shares(told) for told in live]
     if as_json:
         session.write([json_value(machine_row(health, list(health))), b"\n"])
