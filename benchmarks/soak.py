@@ -1,4 +1,4 @@
-"""A day's traffic in minutes: does the sensor's memory stay, do its files stay few, does the disk stay within its limit?
+"""A day's traffic in minutes: do the sensor's memory and files stay as they are, and the disk within its limit?
 
     python benchmarks/soak.py [--minutes 10] [--capture FILE] [--lake-gib 0.05]
 

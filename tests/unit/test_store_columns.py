@@ -37,7 +37,8 @@ CONTRACT = {
     "finding": """id analyzer orig_ip dest dest_ips resp_port proto score severity first_ts last_ts events interval_s
         jitter_frac via_proxy outcome reasons techniques state note""",
     "health": """source number ts span_s state packets bytes seen dropped freezes nic_dropped ring_frac undecoded
-        duplicates flows_live flows_max evicted tcp_flows one_sided acks ack_gaps rows rows_lost bytes_written flush_s words""",
+        duplicates flows_live flows_max evicted tcp_flows one_sided acks ack_gaps rows rows_lost bytes_written flush_s
+        words""",
 }
 """Names that other people's scripts rely on; one may be added at the end, none may go."""
 
