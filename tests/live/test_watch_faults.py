@@ -77,8 +77,8 @@ def test_killed_again_and_again(wire: Namespace, tmp_path: Path, n_kills: int) -
     frames = [frame for number in range(40_000) for frame in dns_pair(number)]
     # one long stream of names that never come again
     sender = wire.start(
-        *("tcpreplay", "-q", "-i", "out", "--pps=800"),
-        str(write(tmp_path / "names.pcap", [(i / 800, frame) for i, frame in enumerate(frames)])),
+        *("tcpreplay", "-q", "-i", "out", "--pps=300"),
+        str(write(tmp_path / "names.pcap", [(i / 300, frame) for i, frame in enumerate(frames)])),
         stdout=subprocess.DEVNULL,
     )
     store = tmp_path / "store"
