@@ -78,7 +78,7 @@ def test_any_text_is_survived_and_never_labelled_by_chance(dest: str, proto: str
 def test_the_file_is_dated_and_every_entry_whole() -> None:
     assert isinstance(DATA["checked"], date)
     for entry in ENTRIES:
-        assert entry.keys() <= {"label", "names", "endpoints", "period_s", "source"}, entry["label"]
+        assert entry.keys() <= {"label", "names", "endpoints", "period_s", "source", "read"}, entry["label"]
         assert entry["source"].startswith("https://")
         assert entry["names"] and entry["endpoints"]
         assert all(re.fullmatch(r"(tcp|udp)/[1-9][0-9]{0,4}", endpoint) for endpoint in entry["endpoints"])
