@@ -11,12 +11,17 @@ import numpy as np
 from analyzers.beacon import score_beacons
 from analyzers.beacon.context import Population
 from analyzers.bypass import find_bypass
+from analyzers.contacts import FirstContacts
 from analyzers.finding import Finding, by_score
 from analyzers.flow_table import FlowTable
+from analyzers.long_connection import MIN_OPEN_S, find_long_connections
 from analyzers.proxies import learn_proxies
 from analyzers.series import Series
+from analyzers.strobe import MIN_CONNECTIONS, SLOT_S, find_strobes
 from sensor.site import Site
 from sensor.store.columns import N_BUCKETS
+from sensor.store.connections import busy_slots, long_pairs
+from sensor.store.contacts import first_contacts
 from sensor.store.evidence import keep_evidence
 from sensor.store.series import flow_columns, population_columns, series_columns
 from sensor.store.store import Store
@@ -63,6 +68,8 @@ def analyze_store(store: Store, site: Site, since_ns: int | None, until_ns: int 
             report.events += len(series.ts_ns)
             findings += score_beacons(series, site, population)
             _summarize(store, series, site)
+        if store.lake.files("flow", since_ns=since_ns, until_ns=until_ns, buckets=[bucket]):
+            findings += _judge_pairs(store, bucket, site, population, since_ns, until_ns)
     proxied = FlowTable(**flow_columns(store, since_ns, until_ns, proxied_only=True))
     learned = learn_proxies(proxied, site)
     if learned or site.proxies:
@@ -76,6 +83,19 @@ def analyze_store(store: Store, site: Site, since_ns: int | None, until_ns: int 
     report.finding_ids = store.upsert_findings(finding.row() for finding in findings)
     keep_evidence(store, report.finding_ids)
     return report
+
+
+def _judge_pairs(
+    store: Store, bucket: int, site: Site, population: Population, since_ns: int | None, until_ns: int | None
+) -> list[Finding]:
+    """What counts and durations of connections show, of one client bucket."""
+    least = MIN_CONNECTIONS
+    slots = busy_slots(store, bucket, slot_s=SLOT_S, min_connections=least, since_ns=since_ns, until_ns=until_ns)
+    pairs = long_pairs(store, bucket, min_open_s=MIN_OPEN_S, since_ns=since_ns, until_ns=until_ns)
+    dests = {row["dest"] for row in (*slots, *pairs)}
+    contacts = FirstContacts(**first_contacts(store, dests)) if dests else FirstContacts()
+    strobes = find_strobes(slots, site, population, contacts)
+    return strobes + find_long_connections(pairs, site, population, contacts)
 
 
 def _summarize(store: Store, series: Series, site: Site) -> None:
