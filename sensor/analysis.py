@@ -5,6 +5,7 @@ In: a store, a site. Out: a report for whoever asked. One client bucket is in me
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -59,6 +60,8 @@ def analyze_store(store: Store, site: Site, since_ns: int | None, until_ns: int 
     """As `analyze`, in a store that is open for writing."""
     report = AnalyzeReport()
     findings: list[Finding] = []
+    slots: list[dict[str, Any]] = []
+    pairs: list[dict[str, Any]] = []
     people = population_columns(store, since_ns, until_ns)
     population = Population(sum(site.internal_mask(people["clients"])), people["clients_of"])
     for bucket in range(N_BUCKETS):
@@ -69,7 +72,9 @@ def analyze_store(store: Store, site: Site, since_ns: int | None, until_ns: int 
             findings += score_beacons(series, site, population)
             _summarize(store, series, site)
         if store.lake.files("flow", since_ns=since_ns, until_ns=until_ns, buckets=[bucket]):
-            findings += _judge_pairs(store, bucket, site, population, since_ns, until_ns)
+            slots += busy_slots(store, bucket, SLOT_S, MIN_CONNECTIONS, since_ns, until_ns)
+            pairs += long_pairs(store, bucket, MIN_OPEN_S, since_ns, until_ns)
+    findings += _judge_pairs(store, slots, pairs, site, population)
     proxied = FlowTable(**flow_columns(store, since_ns, until_ns, proxied_only=True))
     learned = learn_proxies(proxied, site)
     if learned or site.proxies:
@@ -86,12 +91,9 @@ def analyze_store(store: Store, site: Site, since_ns: int | None, until_ns: int 
 
 
 def _judge_pairs(
-    store: Store, bucket: int, site: Site, population: Population, since_ns: int | None, until_ns: int | None
+    store: Store, slots: list[dict[str, Any]], pairs: list[dict[str, Any]], site: Site, population: Population
 ) -> list[Finding]:
-    """What counts and durations of connections show, of one client bucket."""
-    least = MIN_CONNECTIONS
-    slots = busy_slots(store, bucket, slot_s=SLOT_S, min_connections=least, since_ns=since_ns, until_ns=until_ns)
-    pairs = long_pairs(store, bucket, min_open_s=MIN_OPEN_S, since_ns=since_ns, until_ns=until_ns)
+    """What counts and durations of connections show."""
     dests = {row["dest"] for row in (*slots, *pairs)}
     contacts = FirstContacts(**first_contacts(store, dests)) if dests else FirstContacts()
     strobes = find_strobes(slots, site, population, contacts)

@@ -69,11 +69,11 @@ FROM connection GROUP BY orig_ip, dest, via_proxy ORDER BY orig_ip, dest, via_pr
 def busy_slots(
     store: Store,
     bucket: int,
-    *,
     slot_s: int,
     min_connections: int,
     since_ns: int | None = None,
     until_ns: int | None = None,
+    *,
     memory_limit: str = DEFAULT_MEMORY_LIMIT,
 ) -> list[dict[str, Any]]:
     """Pairs of one client bucket in each stretch of time in which they began many connections.
@@ -95,10 +95,10 @@ def busy_slots(
 def long_pairs(
     store: Store,
     bucket: int,
-    *,
     min_open_s: float,
     since_ns: int | None = None,
     until_ns: int | None = None,
+    *,
     memory_limit: str = DEFAULT_MEMORY_LIMIT,
 ) -> list[dict[str, Any]]:
     """Pairs of one client bucket with connections that stayed open long, the pieces of one connection put together.
