@@ -1,5 +1,7 @@
 """Busy stretches, long connections and first contacts as the lake tells them, and findings made of them."""
 
+import random
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +100,61 @@ def test_pieces_of_a_connection_are_one(tmp_path: Path) -> None:
     assert pair["longest_s"] == pytest.approx(420 + 2 * MAX_SILENCE_S)
     assert pair["open_s"] == pytest.approx(420 + 2 * MAX_SILENCE_S + 4000)
     assert (pair["orig_bytes"], pair["last_ts"]) == (50, NOON_NS + 44_000 * S)
+
+
+def naive_long_pairs(flows: list[dict[str, Any]]) -> dict[str, tuple[int, float, float]]:
+    """Connections, the longest and the sum by destination, piece by piece."""
+    open_s: dict[tuple[str, int], list[int]] = {}
+    numbers: dict[str, int] = {}
+    last: dict[str, dict[str, Any]] = {}
+    for piece in sorted(flows, key=lambda f: (f["community_id"], f["first_ts"], f["last_ts"])):
+        key = piece["community_id"]
+        before = last.get(key)
+        opens = "S" in piece["history"] or "h" in piece["history"]
+        apart = before is not None and piece["first_ts"] - before["last_ts"] > MAX_SILENCE_S * S
+        same = before is not None and before["uid"] == piece["uid"]
+        if not same and (before is None or piece["proto"] != "tcp" or opens or apart):
+            numbers[key] = numbers.get(key, 0) + 1
+        span = open_s.setdefault((key, numbers[key]), [piece["first_ts"], piece["last_ts"]])
+        span[:] = min(span[0], piece["first_ts"]), max(span[1], piece["last_ts"])
+        last[key] = piece
+    found: dict[str, tuple[int, float, float]] = {}
+    for (key, _), (first, end) in open_s.items():
+        seconds = (end - first) / S
+        if seconds >= 3600:
+            n, longest, total = found.get(key, (0, 0.0, 0.0))
+            found[key] = (n + 1, max(longest, seconds), total + seconds)
+    return found
+
+
+def test_long_pairs_are_those_of_a_naive_twin(tmp_path: Path) -> None:
+    rng = random.Random(5)
+    flows = []
+    for pair in range(150):
+        now, uid = 0.0, pair * 100
+        for _ in range(rng.randint(1, 8)):
+            now += rng.choice([1.0, 400.0, MAX_SILENCE_S - 1.0, MAX_SILENCE_S + 1.0])
+            length = rng.choice([0.0, 50.0, 1800.0, 3600.0, 9000.0])
+            uid += rng.random() < 0.7
+            flows.append(
+                flow(
+                    uid, now, length, community_id=f"1:{pair}", name=f"n{pair}.example",
+                    proto="tcp" if pair % 3 else "udp", history=rng.choice(["ShADd", "Dd", "^hAdD", "DadF"]),
+                )
+            )  # fmt: skip
+            now += length
+    for piece, after in pairwise(flows):
+        piece["end_reason"] = "active" if piece["uid"] == after["uid"] else "idle"
+    got = {
+        f"1:{pair['dest'].removeprefix('n').removesuffix('.example')}": pair
+        for pair in long(store_of(tmp_path / "store", flows))
+    }
+    expected = naive_long_pairs(flows)
+    assert got.keys() == expected.keys()
+    for key, (n, longest, total) in expected.items():
+        assert (got[key]["connections"], got[key]["longest_s"], got[key]["open_s"]) == pytest.approx(
+            (n, longest, total)
+        )
 
 
 def test_reports_of_one_uid_are_one_connection_whatever_the_protocol(tmp_path: Path) -> None:
