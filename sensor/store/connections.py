@@ -44,8 +44,8 @@ WHERE (end_reason = 'active' OR duration_s >= {least} OR (proto = 'tcp' AND NOT 
 
 _LONG_PAIRS = """
 WITH piece AS (
-    SELECT *, uid IS DISTINCT FROM lag(uid) OVER pieces
-        AND (proto <> 'tcp' OR {opens} OR first_ts - lag(last_ts) OVER pieces > {silence_ns}) AS begins
+    SELECT *, lag(uid) OVER pieces IS NULL OR (uid <> lag(uid) OVER pieces
+        AND (proto <> 'tcp' OR {opens} OR first_ts - lag(last_ts) OVER pieces > {silence_ns})) AS begins
     FROM {flows} SEMI JOIN long USING (community_id) WHERE {alive}
     WINDOW pieces AS (PARTITION BY orig_ip, community_id ORDER BY first_ts, last_ts)
 ), numbered AS (
