@@ -38,11 +38,11 @@ def find_long_connections(
     found = []
     for row in rows:
         own = dict(row)
-        longest_s, sum_s, is_open = own.pop("longest_s"), own.pop("open_s"), own.pop("is_open")
+        longest_s, sum_s, is_open, pieces = (own.pop(name) for name in ("longest_s", "open_s", "is_open", "pieces"))
         pair = Pair(**own)
         open_s = min(sum_s, (pair.last_ts - pair.first_ts) / 1e9)
         if open_s >= REPORT_FROM_S and pair.is_judged(site):
-            said = _reasons(pair, open_s, longest_s, is_open)
+            said = _reasons(pair, open_s, longest_s, is_open, pieces)
             said += [*(lowered := what_lowers(pair, population)), *contacts.sentences(pair.orig_ip, pair.dest)]
             found.append(_finding(pair, open_s, [*said, *surroundings(pair, site)], highest_severity(lowered)))
     return sorted(found, key=by_score)
@@ -56,11 +56,15 @@ def score(open_s: float) -> float:
     return STEPS[-1][1]
 
 
-def _reasons(pair: Pair, open_s: float, longest_s: float, is_open: bool) -> list[str]:
+def _reasons(pair: Pair, open_s: float, longest_s: float, is_open: bool, pieces: int) -> list[str]:
     first = f"{count(pair.connections, 'connection')} of an hour or more, open for {duration(open_s)}"
     if pair.connections > 1:
         first += f" together, the longest for {duration(longest_s)}"
     sentences = [first, f"{size(pair.orig_bytes)} sent, {size(pair.resp_bytes)} received in that time"]
+    if pieces > pair.connections:
+        sentences.append(
+            f"put together from {pieces:,} flows with the same addresses and ports, silent for minutes between"
+        )
     if is_open:
         sentences.append("still open when the capture ended: it may be much longer")
     return sentences

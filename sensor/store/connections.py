@@ -55,11 +55,12 @@ WITH piece AS (
     SELECT orig_ip, coalesce(nullif(max(name), ''), min(resp_ip)) AS dest, max(via_proxy) AS via_proxy,
         min(resp_ip) AS resp_ip, min(resp_port) AS resp_port, min(proto) AS proto, min(first_ts) AS first_ts,
         max(last_ts) AS last_ts, (max(last_ts) - min(first_ts)) / 1e9 AS open_s, sum(orig_bytes) AS orig_bytes,
-        sum(resp_bytes) AS resp_bytes, bool_or(end_reason = 'forced') AS is_open
+        sum(resp_bytes) AS resp_bytes, bool_or(end_reason = 'forced') AS is_open,
+        count(DISTINCT uid) AS pieces
     FROM numbered GROUP BY orig_ip, community_id, number HAVING open_s >= {least}
 )
 SELECT orig_ip, dest, via_proxy, count(*) AS connections, max(open_s) AS longest_s, sum(open_s) AS open_s,
-    bool_or(is_open) AS is_open, mode(resp_port) AS resp_port, mode(proto) AS proto,
+    bool_or(is_open) AS is_open, sum(pieces)::BIGINT AS pieces, mode(resp_port) AS resp_port, mode(proto) AS proto,
     list_sort(list(DISTINCT resp_ip))[:{addresses}] AS dest_ips, sum(orig_bytes)::BIGINT AS orig_bytes,
     sum(resp_bytes)::BIGINT AS resp_bytes, min(first_ts) AS first_ts, max(last_ts) AS last_ts
 FROM connection GROUP BY orig_ip, dest, via_proxy ORDER BY orig_ip, dest, via_proxy
@@ -105,9 +106,9 @@ def long_pairs(
 
     min_open_s : shortest connection that counts, seconds
     since_ns, until_ns : nanoseconds; reports alive in this span
-    Returns: orig_ip, dest, via_proxy, connections, longest_s, open_s (sum), is_open (one was when the capture ended),
-        resp_port and proto (the commonest), dest_ips, orig_bytes, resp_bytes, first_ts, last_ts of each, sorted by
-        pair.
+    Returns: orig_ip, dest, via_proxy, connections, pieces (flows that they consist of), longest_s, open_s (sum),
+        is_open (one was when the capture ended), resp_port and proto (the commonest), dest_ips, orig_bytes,
+        resp_bytes, first_ts, last_ts of each, sorted by pair.
     Raises: StoreError when the lake cannot be read.
     """
     flows, values = store.lake.relation("flow", since_ns=since_ns, until_ns=until_ns, buckets=[bucket])

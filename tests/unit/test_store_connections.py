@@ -99,6 +99,7 @@ def test_pieces_of_a_connection_are_one(tmp_path: Path) -> None:
     assert (pair["dest"], pair["connections"], pair["is_open"]) == (NAME, 2, True)
     assert pair["longest_s"] == pytest.approx(420 + 2 * MAX_SILENCE_S)
     assert pair["open_s"] == pytest.approx(420 + 2 * MAX_SILENCE_S + 4000)
+    assert pair["pieces"] == 5
     assert (pair["orig_bytes"], pair["last_ts"]) == (50, NOON_NS + 44_000 * S)
 
 
@@ -160,7 +161,7 @@ def test_long_pairs_are_those_of_a_naive_twin(tmp_path: Path) -> None:
 def test_reports_of_one_uid_are_one_connection_whatever_the_protocol(tmp_path: Path) -> None:
     reports = [flow(30, i * 3600, 3600, proto="udp", end_reason="active", community_id="1:30") for i in range(3)]
     (pair,) = long(store_of(tmp_path / "store", reports))
-    assert (pair["connections"], pair["open_s"]) == (1, pytest.approx(3 * 3600))
+    assert (pair["connections"], pair["pieces"], pair["open_s"]) == (1, 1, pytest.approx(3 * 3600))
 
 
 def test_first_contacts_join_the_lake_and_what_outlives_it(tmp_path: Path) -> None:
