@@ -1,4 +1,4 @@
-"""Long connections of a real Windows day: push channels are found, put together from their pieces, labelled, and low."""
+"""Long connections of a real Windows day: push channels are put together from their pieces, labelled, and low."""
 
 from pathlib import Path
 
