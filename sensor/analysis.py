@@ -5,18 +5,24 @@ In: a store, a site. Out: a report for whoever asked. One client bucket is in me
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from analyzers.beacon import score_beacons
 from analyzers.beacon.context import Population
 from analyzers.bypass import find_bypass
+from analyzers.contacts import FirstContacts
 from analyzers.finding import Finding, by_score
 from analyzers.flow_table import FlowTable
+from analyzers.long_connection import MIN_OPEN_S, find_long_connections
 from analyzers.proxies import learn_proxies
 from analyzers.series import Series
+from analyzers.strobe import MIN_CONNECTIONS, SLOT_S, find_strobes
 from sensor.site import Site
 from sensor.store.columns import N_BUCKETS
+from sensor.store.connections import busy_slots, long_pairs
+from sensor.store.contacts import first_contacts
 from sensor.store.evidence import keep_evidence
 from sensor.store.series import flow_columns, population_columns, series_columns
 from sensor.store.store import Store
@@ -54,6 +60,8 @@ def analyze_store(store: Store, site: Site, since_ns: int | None, until_ns: int 
     """As `analyze`, in a store that is open for writing."""
     report = AnalyzeReport()
     findings: list[Finding] = []
+    slots: list[dict[str, Any]] = []
+    pairs: list[dict[str, Any]] = []
     people = population_columns(store, since_ns, until_ns)
     population = Population(sum(site.internal_mask(people["clients"])), people["clients_of"])
     for bucket in range(N_BUCKETS):
@@ -63,6 +71,10 @@ def analyze_store(store: Store, site: Site, since_ns: int | None, until_ns: int 
             report.events += len(series.ts_ns)
             findings += score_beacons(series, site, population)
             _summarize(store, series, site)
+        if store.lake.files("flow", since_ns=since_ns, until_ns=until_ns, buckets=[bucket]):
+            slots += busy_slots(store, bucket, SLOT_S, MIN_CONNECTIONS, since_ns, until_ns)
+            pairs += long_pairs(store, bucket, MIN_OPEN_S, since_ns, until_ns)
+    findings += _judge_pairs(store, slots, pairs, site, population)
     proxied = FlowTable(**flow_columns(store, since_ns, until_ns, proxied_only=True))
     learned = learn_proxies(proxied, site)
     if learned or site.proxies:
@@ -76,6 +88,16 @@ def analyze_store(store: Store, site: Site, since_ns: int | None, until_ns: int 
     report.finding_ids = store.upsert_findings(finding.row() for finding in findings)
     keep_evidence(store, report.finding_ids)
     return report
+
+
+def _judge_pairs(
+    store: Store, slots: list[dict[str, Any]], pairs: list[dict[str, Any]], site: Site, population: Population
+) -> list[Finding]:
+    """What counts and durations of connections show."""
+    dests = {row["dest"] for row in (*slots, *pairs)}
+    contacts = FirstContacts(**first_contacts(store, dests)) if dests else FirstContacts()
+    strobes = find_strobes(slots, site, population, contacts)
+    return strobes + find_long_connections(pairs, site, population, contacts)
 
 
 def _summarize(store: Store, series: Series, site: Site) -> None:

@@ -27,7 +27,15 @@ _HISTOGRAM_BINS = 8
 _WHAT = {
     "beacon": "A machine that contacts one destination again and again on a timer, as an implant calling home does.",
     "bypass": "A machine that goes to the outside directly although there is a proxy.",
+    "strobe": "A machine that begins connections to one destination at a rate that no person causes.",
+    "long-connection": "A machine that keeps connections to one destination open for hours.",
 }
+_FIRST_ADVICE = {
+    "bypass": "Find the program on {host} that goes around the proxy; block its way out at the firewall.",
+    "strobe": "Find the program on {host} that floods this destination: an attack, a scan, or a loop gone wrong.",
+    "long-connection": "Find the program on {host} that holds this connection. If nobody can, isolate the host.",
+}
+_ANY_ADVICE = "Find the program on {host} that keeps this timer. If nobody can name it, isolate the host."
 
 
 def finding_page(finding: Row, flows: Sequence[Row], events: Sequence[Row], width: int, store: str = "") -> list[str]:
@@ -142,11 +150,7 @@ def _flows(flows: Sequence[Row], width: int) -> Iterator[str]:
 
 def _advice(finding: Row, width: int) -> Iterator[str]:
     host, dest = _text(finding["orig_ip"]), _text(finding["dest"])
-    if finding["analyzer"] == "bypass":
-        first = f"Find the program on {host} that goes around the proxy; block its way out at the firewall."
-    else:
-        first = f"Find the program on {host} that keeps this timer. If nobody can name it, isolate the host."
-    yield from _bullet(first, width)
+    yield from _bullet(_FIRST_ADVICE.get(finding["analyzer"], _ANY_ADVICE).replace("{host}", host), width)
     yield from _bullet("Preserve evidence before cleaning: memory, disk, and the captures of this time.", width)
     yield from _bullet(f"Find who else talked to {dest}, and since when.", width)
     yield from _bullet("Block the destination once you know that nothing of your own needs it.", width)
