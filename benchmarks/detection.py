@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from analyzers.beacon.judge import Look, features_of, look_at
+from analyzers.beacon import Beacons
+from analyzers.beacon.context import Population
 from analyzers.series import Series
+from sensor.site import Site
 
 
 def series_of(events: Any) -> Series:
@@ -24,7 +26,7 @@ def series_of(events: Any) -> Series:
         answered=np.ones(len(events.ts), np.bool_),
         orig_ip=events.src_names[events.pair_src].tolist(),
         dest=events.dst_names[events.pair_dst].tolist(),
-        dest_ips=[()] * n,
+        dest_ips=[("198.51.100.1", "198.51.100.2")] * n,
         resp_port=[443] * n,
         proto=["tcp"] * n,
         name_source=["sni"] * n,
@@ -33,7 +35,13 @@ def series_of(events: Any) -> Series:
     )
 
 
-def features(events: Any) -> tuple[Look, dict[str, Any]]:
-    """The channels that can be judged and their features by name."""
-    look = look_at(series_of(events), events.prevalence().astype(np.int64))
-    return look, features_of([look], events.n_hosts)[0]
+def score(events: Any) -> dict[str, Any]:
+    """The score of each pair, and its beat in seconds; NaN where there is none."""
+    series = series_of(events)
+    prevalence = dict(zip(series.dest, events.prevalence().tolist(), strict=True))
+    beacons = Beacons(Site(), Population(events.n_hosts, prevalence))
+    beacons.look(series)
+    ((channel, scores, beat_s),) = beacons.channel_scores()
+    score, period = np.full(events.n, -1.0), np.full(events.n, np.nan)
+    score[channel], period[channel] = scores, beat_s
+    return {"score": score, "period": period}

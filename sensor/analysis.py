@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from analyzers.beacon import score_beacons
+from analyzers.beacon import Beacons
 from analyzers.beacon.context import Population
 from analyzers.bypass import find_bypass
 from analyzers.contacts import FirstContacts
@@ -64,16 +64,18 @@ def analyze_store(store: Store, site: Site, since_ns: int | None, until_ns: int 
     pairs: list[dict[str, Any]] = []
     people = population_columns(store, since_ns, until_ns)
     population = Population(sum(site.internal_mask(people["clients"])), people["clients_of"])
+    beacons = Beacons(site, population)
     for bucket in range(N_BUCKETS):
         if store.lake.files("event", since_ns=since_ns, until_ns=until_ns, buckets=[bucket]):
             series = Series(**series_columns(store, bucket, since_ns, until_ns))
             report.channels += len(series)
             report.events += len(series.ts_ns)
-            findings += score_beacons(series, site, population)
+            beacons.look(series)
             _summarize(store, series, site)
         if store.lake.files("flow", since_ns=since_ns, until_ns=until_ns, buckets=[bucket]):
             slots += busy_slots(store, bucket, SLOT_S, MIN_CONNECTIONS, since_ns, until_ns)
             pairs += long_pairs(store, bucket, MIN_OPEN_S, since_ns, until_ns)
+    findings += beacons.findings()
     findings += _judge_pairs(store, slots, pairs, site, population)
     proxied = FlowTable(**flow_columns(store, since_ns, until_ns, proxied_only=True))
     learned = learn_proxies(proxied, site)

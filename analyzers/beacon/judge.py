@@ -5,6 +5,7 @@ it keeps is a row a channel, for the second step compares the clients of a desti
 """
 
 from dataclasses import dataclass, fields
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,15 @@ class Look:
     def __len__(self) -> int:
         return len(self.channel)
 
+    def take(self, index: NDArray[np.int64]) -> Self:
+        """These channels only, without their twins' pairs."""
+        whole = {field.name: getattr(self, field.name) for field in fields(self)}
+        return type(self)(**{name: array if name == "pairs" else array[index] for name, array in whole.items()})
+
+    def none(self) -> Self:
+        """No channels."""
+        return self.take(np.zeros(0, np.int64))
+
     @property
     def timed(self) -> NDArray[np.bool_]:
         """Which channels are taken to be driven by a clock, bool[n]."""
@@ -85,22 +95,31 @@ def look_at(series: Series, clients: NDArray[np.int64]) -> Look:
     return look
 
 
-def together(looks: list[Look]) -> Habits:
-    """The habits of the channels of all looks, one look after the other; `looks` not empty."""
-    parts = [look.habits for look in looks]
-    names = [field.name for field in fields(Habits)]
-    return Habits(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+def features_of(
+    looks: list[Look], merged: list[Look], n_hosts: int
+) -> list[tuple[dict[str, Floats], dict[str, Floats]]]:
+    """The features of the channels of each look and of its groups, compared with the channels of all looks.
 
-
-def features_of(looks: list[Look], n_hosts: int) -> list[dict[str, Floats]]:
-    """The features of the channels of each look, compared over all of them.
-
+    merged : for each look, its groups; a group is compared as its leader is, and is no twin of anything
     n_hosts : internal clients seen
     """
-    peers = compare_with_peers(together(looks))
+    peers = compare_with_peers(_together([look.habits for look in looks]))
     tables, begin = [], 0
-    for look in looks:
+    for look, groups in zip(looks, merged, strict=True):
         own = peers[begin : begin + len(look)]
-        tables.append(feature_table(look.stats, look.places, own, look.clock, look.twins, n_hosts))
         begin += len(look)
+        order = np.argsort(look.channel)
+        leaders = own[order[np.searchsorted(look.channel[order], groups.channel)]]
+        tables.append(
+            (
+                feature_table(look.stats, look.places, own, look.clock, look.twins, n_hosts),
+                feature_table(groups.stats, groups.places, leaders, groups.clock, groups.twins, n_hosts),
+            )
+        )
     return tables
+
+
+def _together(parts: list[Habits]) -> Habits:
+    """The channels of all parts, one part after the other."""
+    names = [field.name for field in fields(Habits)]
+    return Habits(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})

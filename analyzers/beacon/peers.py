@@ -90,7 +90,9 @@ def compare_with_peers(habits: Habits) -> NDArray[np.void]:
         peers[name] = np.where(enough, np.abs(off) if absolute else off, 0.0)
     timed = np.flatnonzero(habits.timed & (n_timed > 1))
     period = habits.period_log[timed]
-    peers["period_off"][timed] = np.abs(period - _median_of_group(np.unique(dest[timed], return_inverse=True)[1], period))
+    peers["period_off"][timed] = np.abs(
+        period - _median_of_group(np.unique(dest[timed], return_inverse=True)[1], period)
+    )
     return peers
 
 

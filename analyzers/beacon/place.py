@@ -35,7 +35,7 @@ _I64 = types.int64[::1]
 
 @kernel()
 def _bin(ts_ns: int, start_ns: int, width_s: float) -> int:
-    return np.int64((ts_ns - start_ns) / 1e9 / width_s)
+    return int((ts_ns - start_ns) / 1e9 / width_s)
 
 
 @kernel()
