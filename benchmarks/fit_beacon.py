@@ -27,7 +27,7 @@ SOFT = 0.1
 STATED_PER_THOUSAND = (100.0, 10.0, 2.0, 0.5, 0.1)
 """Rates of false alarms for which the logit is noted."""
 
-TREES = {"num_leaves": 4, "max_depth": 2, "n_estimators": 1600, "learning_rate": 0.07, "max_bin": 127,
+TREES = {"num_leaves": 4, "max_depth": 2, "n_estimators": 3000, "learning_rate": 0.05, "max_bin": 127,
          "min_child_samples": 40, "subsample": 0.8, "subsample_freq": 1, "colsample_bytree": 0.4, "reg_lambda": 5.0,
          "monotone_constraints_method": "intermediate", "verbose": -1, "seed": 1, "n_jobs": 2}  # fmt: skip
 
