@@ -10,12 +10,13 @@ from sensor.constants import APP_TLS
 from sensor.flows.facts import facts_of
 from sensor.flows.names import give_name
 from sensor.flows.pool import intern
-from sensor.flows.rows import FLOW_REC, NOTE_ECH, NOTE_SNI_DIFFERS, SOURCE_SNI
+from sensor.flows.rows import FLOW_REC, NOTE_ECH, NOTE_SNI_DIFFERS, NOTE_TOR_LIKE, SOURCE_SNI
 from sensor.flows.state import STATE_REC, STREAM_BYTES
 from sensor.jit import packet_kernel as kernel
 from sensor.protocols import tls_certificate as certificate_at
 from sensor.protocols import tls_hello as hello_at
 from sensor.protocols import tls_server as server_at
+from sensor.protocols.app_tor import TOR_DIGITS, is_tor_like_name
 from sensor.protocols.reads import FRAMES, be16
 from sensor.protocols.sha256 import DIGEST_BYTES, sha256
 from sensor.protocols.text import put_hex
@@ -58,8 +59,11 @@ def take_hello_message(s, f, data, pos, end, source):
     if status == hello_at.NOT_HELLO:
         return NOT_HELLO
     if hello[hello_at.SNI + 1]:
-        name = _text(s, data, np.int64(hello[hello_at.SNI]), np.int64(hello[hello_at.SNI + 1]))
-        take_server_name(s, f, name, source)
+        begin, n_bytes = np.int64(hello[hello_at.SNI]), np.int64(hello[hello_at.SNI + 1])
+        take_server_name(s, f, _text(s, data, begin, n_bytes), source)
+        # Tor looks none of its names up; without that most names with digits in them would do
+        if not f["resolved"] and is_tor_like_name(data, begin, n_bytes) == TOR_DIGITS:
+            f["notes"] |= np.uint16(NOTE_TOR_LIKE)
     if status == hello_at.HELLO_CUT:
         return HELLO_MORE
     fact = s.facts.rows[facts_of(s, f)]

@@ -95,7 +95,8 @@ def close_event(s, f):
     kind = np.int64(f["event_kind"])
     if kind == KIND_CONNECTION and f["proto"] == PROTO_TCP and not f["event_answered"]:
         state = _state_of(f)
-        if state == STATE_S0 or state == STATE_REJ or state == STATE_RSTOS0 or state == STATE_SH:
+        is_unmet = state == STATE_S0 or state == STATE_REJ or state == STATE_RSTOS0 or state == STATE_SH
+        if is_unmet or f["is_refused"]:
             kind = np.int64(KIND_ATTEMPT)
     out = s.out
     e = out.events[out.n[N_EVENTS]]

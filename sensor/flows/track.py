@@ -129,7 +129,9 @@ def _is_retry(f, ts):
 @kernel(t.void(STATE_REC, FLOW_REC, t.int64))
 def _begin_exchange(s, f, ts):
     """The originator speaks again after a silence: another event."""
-    if f["had_payload"] and ts - f["last_payload_ts"] >= s.config.gap_ns and not f["is_query"] and not f["is_carrier"]:
+    if not f["had_payload"] or ts - f["last_payload_ts"] < s.config.gap_ns:
+        return
+    if not (f["is_query"] or f["is_carrier"] or f["is_refused"]):
         close_event(s, f)
         open_event(f, ts, KIND_EXCHANGE)
 
@@ -142,7 +144,7 @@ def _add_payload(f, d, ts, fresh):
     f["event_last_ts"] = max(f["event_last_ts"], ts)
     f["event_bytes"][d] += fresh
     f["payload_bytes"][d] += fresh
-    if d == 1:
+    if d == 1 and not f["is_refused"]:
         f["event_answered"] = 1
 
 

@@ -53,7 +53,7 @@ FLOW = (
     Field("via_proxy", "text", "", "The proxy that carried it, as address:port, or empty."),
     Field("ja3", "text", "", "JA3 fingerprint of the TLS client, or empty."),
     Field("ja4", "text", "", "JA4 fingerprint of the TLS or QUIC client, or empty."),
-    Field("user_agent", "text", "", "First HTTP User-Agent of the originator, or empty."),
+    Field("user_agent", "text", "", "First HTTP User-Agent, else SSH version, or RDP cookie (mstshash=...), or empty."),
     Field("conn_state", "text", "", "Zeek's connection state: S0 S1 SF REJ S2 S3 RSTO RSTR RSTOS0 RSTRH SH SHR OTH."),
     Field("history", "text", "", "Zeek's history letters: upper case the originator, lower case the responder."),
     Field("orig_pkts", "int64", "packets", "Packets of the originator."),
@@ -154,6 +154,8 @@ NOTE_WORDS = {
     "sni-differs": "The server name of the hello is another than the host that the proxy was asked for.",
     "no-lookup": "A public address that no DNS answer gave before, although DNS answers were seen.",
     "names-lost": "A message that may have held names was not whole; an empty name does not mean that there was none.",
+    "tor-like-name": "A server name such as Tor makes up, for an address that no DNS answer gave. A hint only.",
+    "proxy-refused": "The SOCKS proxy refused: the host asked for was not reached, and its event is an attempt.",
 }
 """The words that `notes` of a flow may hold, and what each says."""
 

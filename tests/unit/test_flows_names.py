@@ -128,7 +128,35 @@ def test_an_address_asked_of_socks_is_a_destination_too() -> None:
     assert (row["name"], row["name_source"]) == ("203.0.113.9", "proxy")
 
 
-# --- TLS, SSH ---
+SOCKS = ("10.0.0.80", 1080)
+SOCKS_5, SOCKS_4 = b"\5\1\0\1\xcb\x00\x71\x09\x01\xbb", b"\4\1\x01\xbb\xcb\x00\x71\x09user\0"
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer"),
+    [(SOCKS_5, b"\5\5\0\1" + bytes(6)), (SOCKS_5, b"\5\2\0\1" + bytes(6)), (SOCKS_4, b"\0\x5b" + bytes(6))],
+    ids=["5-refused", "5-not-allowed", "4"],
+)
+def test_what_a_socks_proxy_refuses_was_not_reached(asked: bytes, answer: bytes) -> None:
+    c = Tcp(server=SOCKS).handshake()("P.", b"\5\1\0").r("P.", b"\5\0")("P.", asked).r("P.", answer)
+    c("P.", b"does not know yet", at=5).r("P.", b"?", at=6)
+    got = track(c("P.", b"again", at=60).packets)
+    assert [(e["kind"], e["dest"], e["answered"]) for e in got.events] == [("attempt", SERVER, 0)]
+    assert (got.flows[0]["notes"], got.flows[0]["via_proxy"]) == ("proxy-refused", "10.0.0.80:1080")
+
+
+def test_what_a_socks_proxy_grants_goes_on_in_exchanges() -> None:
+    c = Tcp(server=SOCKS).handshake()("P.", SOCKS_4)("P.", b"early").r("P.", b"\0\x5a" + bytes(6))
+    c("P.", b"ping", at=5).r("P.", b"\5\5\0\1" + bytes(6))  # bytes of the tunnel, whatever they look like
+    got = track(c.packets)
+    assert [(e["kind"], e["dest"], e["answered"]) for e in got.events] == [
+        ("connection", SERVER, 1),
+        ("exchange", SERVER, 1),
+    ]
+    assert got.flows[0]["notes"] == ""
+
+
+# --- TLS, SSH, RDP ---
 
 
 def test_a_hello_gives_fingerprints_protocol_and_version() -> None:
@@ -148,6 +176,21 @@ def test_an_encrypted_hello_is_noted() -> None:
     assert (row["name"], row["notes"]) == ("public.example", "ech")
 
 
+def test_a_name_as_tor_makes_them_up_is_noted_unless_somebody_looked_it_up() -> None:
+    def notes(name: bytes, *before: Packet) -> str:
+        hello = Tcp(start_ns=T0 + S).handshake()("P.", records(client_hello(server_name(name)))).packets
+        (row,) = [row for row in track([*before, *hello]).flows if row["resp_ip"] == SERVER]
+        return str(row["notes"])
+
+    tor = "www.4gk67zpn3brh7qxg.com"
+    assert notes(tor.encode()) == "tor-like-name"
+    assert notes(b"www.facebook.com") == notes(b"office.example") == ""
+    assert notes(tor.encode(), udp(T0, answer_of(tor, SERVER), back=True, server=RESOLVER)) == ""
+    assert notes(tor.encode(), udp(T0, answer_of(tor, "192.0.2.1"), back=True, server=RESOLVER)) == (
+        "no-lookup tor-like-name"
+    )
+
+
 def test_the_servers_certificate_is_read_over_segments(shared_data: Path) -> None:
     rows = collect(shared_data / "pcaps" / "c2" / "dridex-2020-06-03.pcap").flows
     seen = [(row["subject"], row["issuer"], len(row["cert"])) for row in rows if row["cert"]]
@@ -161,6 +204,11 @@ def test_ssh_shows_its_client(shared_data: Path) -> None:
     got = collect(shared_data / "oracles" / "ndpi" / "custom_categories.pcapng")
     rows = [row for row in got.flows if row["app"] == "ssh"]
     assert any(row["user_agent"].startswith("SSH-2.0-") and len(row["hassh"]) == 32 for row in rows)
+
+
+def test_rdp_shows_the_user_it_asks_for(shared_data: Path) -> None:
+    rows = collect(shared_data / "pcaps" / "ad" / "zeek-rdp-rdp-to-ssl.pcap").flows
+    assert {row["user_agent"] for row in rows if row["app"] == "rdp"} == {"mstshash=AWAKECODI"}
 
 
 def test_facts_live_as_long_as_their_flow() -> None:
