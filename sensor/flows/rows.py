@@ -204,7 +204,7 @@ DNS_OUT = np.dtype(
         ("bucket", np.uint8),
         ("has_query", np.uint8),
         ("is_open", np.uint8),  # 1: an answer may still come
-        ("app", np.uint8),  # dns, mdns, llmnr
+        ("app", np.uint8),  # dns, mdns, llmnr, nbns
         ("pad", np.uint8, (1,)),
     ]
 )

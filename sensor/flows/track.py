@@ -30,7 +30,7 @@ from sensor.flows.rows import (
     NOTE_NO_LOOKUP,
     SOURCE_DNS,
 )
-from sensor.flows.state import N_DNS, N_EVENTS, N_FLOWS, STATE_REC
+from sensor.flows.state import DNS_ROOM, N_DNS, N_EVENTS, N_FLOWS, ROOM, STATE_REC
 from sensor.flows.streams import close_streams
 from sensor.jit import packet_kernel as kernel
 from sensor.protocols.reads import FRAMES
@@ -48,7 +48,6 @@ ATTEMPT_NS = 5 * 10**9  # Zeek's tcp_attempt_delay
 NOT_YET, ONE_SIDED = -1, -2  # beside END_*: why a flow is reported
 SWEEP_NS = 5 * 10**9
 _AHEAD_SLOT, _AHEAD_ROW = 16, 8  # packets looked ahead, so that their memory is here when they are
-_ROOM = 10  # rows one packet may write to a buffer, at most: see reading.MOST_MESSAGES
 
 
 @kernel(t.void(STATE_REC, PACKET_REC, t.uint32, t.int64))
@@ -217,9 +216,9 @@ def _finish(s, row, reason):
 def _has_room(s):
     out = s.out
     return (
-        out.n[N_FLOWS] + _ROOM <= out.room[N_FLOWS]
-        and out.n[N_EVENTS] + out.n[N_DNS] + _ROOM <= out.room[N_EVENTS]
-        and out.n[N_DNS] + _ROOM <= out.room[N_DNS]
+        out.n[N_FLOWS] + ROOM <= out.room[N_FLOWS]
+        and out.n[N_EVENTS] + out.n[N_DNS] + ROOM + DNS_ROOM <= out.room[N_EVENTS]
+        and out.n[N_DNS] + DNS_ROOM <= out.room[N_DNS]
         and not nearly_full(s.pool)
     )
 

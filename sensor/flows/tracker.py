@@ -15,9 +15,9 @@ from sensor.capture.batch import Batch, empty_batch
 from sensor.dtypes import PACKET
 from sensor.far import address_of
 from sensor.flows import track
+from sensor.flows.dns_rows import DNS_WAIT_NS, reopen
 from sensor.flows.facts import LOST
 from sensor.flows.keys import hash_packets
-from sensor.flows.lookups import DNS_WAIT_NS, reopen
 from sensor.flows.out import add_queries
 from sensor.flows.payload import take_payload
 from sensor.flows.pool import MOST_BYTES, MOST_TEXTS, POOL, begin_pool, keep, nearly_full

@@ -110,10 +110,10 @@ DNS = (
     Field("qname", "text", "", "Name asked for."),
     Field("qtype", "text", "", "Type asked for: A, AAAA, TXT, TYPE65, ..."),
     Field("rcode", "text", "", "Result: NOERROR, NXDOMAIN, ...; empty when unanswered."),
-    Field("answers", "text", "", "Answers, joined by commas; empty when there were none."),
+    Field("answers", "text", "", "Answers, joined by commas, or what a registration (nbns) asks to have; else empty."),
     Field("ttl", "int64", "s", "Smallest time to live of the answers, -1 when there were none."),
     Field("source", "text", "", "Name of the capture file, or the interface."),
-    Field("app", "text", "", "How it was asked: dns, mdns, llmnr, netbios.", since=2, before="dns"),
+    Field("app", "text", "", "How it was asked: dns, mdns, llmnr, nbns.", since=2, before="dns"),
     Field("proto", "text", "", "Transport protocol: udp, tcp; empty where it was not noted.", since=2),
 )
 
@@ -161,7 +161,7 @@ NOTE_WORDS = {
 
 EVENT_KINDS = ("connection", "exchange", "request", "query", "attempt")
 CONN_STATES = ("S0", "S1", "SF", "REJ", "S2", "S3", "RSTO", "RSTR", "RSTOS0", "RSTRH", "SH", "SHR", "OTH")
-DNS_APPS = ("dns", "mdns", "llmnr", "netbios")
+DNS_APPS = ("dns", "mdns", "llmnr", "nbns")
 
 PARTITION_TS = {"flow": "last_ts", "event": "ts", "dns": "ts"}
 """The column whose UTC day a row is filed under: for a flow the day it was reported."""

@@ -50,7 +50,7 @@ def kagami(store: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.Cap
         ("flows --state SX", "'--state': 'SX' is none of S0, S1, SF, REJ"),
         ("flows --app htpp", "'--app': 'htpp' is none of amqp, bgp,"),
         ("events --app mdsn", "'--app': 'mdsn' is none of amqp"),
-        ("dns --app http", "'--app': 'http' is none of dns, mdns, llmnr, netbios"),
+        ("dns --app http", "'--app': 'http' is none of dns, mdns, llmnr, nbns"),
         ("flows --ja3 " + JA4, f"'--ja3': '{JA4}' is no JA3 fingerprint; allowed: 32 hexadecimal digits"),
         (
             "flows --ja4 t13d1516h2",

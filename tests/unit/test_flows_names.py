@@ -2,6 +2,7 @@
 
 import hashlib
 import ipaddress
+import struct
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,9 +12,20 @@ from sensor.capture.reader import open_capture
 from sensor.constants import PROTO_UDP
 from sensor.decode.decoder import Decoder
 from sensor.flows.reading import MOST_MESSAGES
+from sensor.flows.state import MOST_DNS_ROWS
 from tests.support.flows import Collected, collect
 from tests.support.packets import CLIENT, SERVER, T0, Packet, S, Tcp, track, udp
-from tests.support.protocols import client_hello, extension, query, record, records, response, server_name, wire_name
+from tests.support.protocols import (
+    client_hello,
+    extension,
+    netbios_name,
+    query,
+    record,
+    records,
+    response,
+    server_name,
+    wire_name,
+)
 
 PROXY = ("10.0.0.80", 3128)
 RESOLVER = ("10.0.0.53", 53)
@@ -267,6 +279,78 @@ def test_questions_are_read_on_other_ports_and_told_apart(port: int, app: str) -
     got = track([udp(T0, query(name_of("printer.local")), server=("224.0.0.251", port))])
     assert [(row["qname"], row["app"] != 0) for row in got.dns] == [("printer.local", True)]
     assert (got.flows[0]["app"], got.events[0]["kind"]) == (app, "query")
+
+
+GROUP = ("224.0.0.251", 5353)
+DEVICE = (CLIENT, 5353)
+
+
+def multicast(*entries: bytes, n_questions: int = 0, flags: int = 0) -> bytes:
+    counts = (n_questions, 0) if n_questions else (0, len(entries))
+    return struct.pack(">6H", 0, flags, *counts, 0, 0) + b"".join(entries)
+
+
+def rows_of_dns(got: Collected) -> list[tuple[str, int, str]]:
+    return [(row["qname"], row["qtype"], row["answers"]) for row in got.dns]
+
+
+def test_every_question_of_a_multicast_message_is_a_row_and_an_event() -> None:
+    names = [name_of(f"n{n}.local") for n in range(5)]
+    message = multicast(*(name + b"\0\x0c\0\1" for name in names), n_questions=5)
+    got = track([udp(T0 + n * S, message, client=DEVICE, server=GROUP) for n in range(3)])
+    assert rows_of_dns(got) == [(f"n{n}.local", 12, "") for n in range(5)]
+    assert [(e["kind"], e["dest"]) for e in got.events] == [("query", f"n{n}.local") for n in range(5)]
+
+
+def test_the_answers_of_a_multicast_message_are_told_by_name_and_type_and_name_addresses() -> None:
+    host, service = name_of("printer.local"), name_of("_ipp._tcp.local")
+    message = multicast(
+        record(service, 12, name_of("a._ipp._tcp.local")),
+        record(service, 12, name_of("b._ipp._tcp.local"), ttl_s=7),
+        record(host, 1, ipaddress.IPv4Address("10.0.0.9").packed, rclass=0x8001),
+        record(host, 28, ipaddress.IPv6Address("fe80::9").packed, rclass=0x8001),
+        flags=0x8400,
+    )
+    got = track([udp(T0, message, client=DEVICE, server=GROUP), udp(T0 + S, server=("10.0.0.9", 631))])
+    assert rows_of_dns(got) == [
+        ("_ipp._tcp.local", 12, "a._ipp._tcp.local,b._ipp._tcp.local"),
+        ("printer.local", 1, "10.0.0.9"),
+        ("printer.local", 28, "fe80::9"),
+    ]
+    assert [row["ttl"] for row in got.dns] == [7, 300, 300]
+    assert [row["name"] for row in got.flows if row["resp_port"] == 631] == ["printer.local"]
+
+
+def test_known_answers_are_no_questions() -> None:
+    more = multicast(record(name_of("a.local"), 12, name_of("b.local")))
+    assert track([udp(T0, more, client=DEVICE, server=GROUP)]).dns == []
+
+
+def test_a_multicast_message_has_a_bound_and_says_what_it_lost() -> None:
+    many = multicast(*(record(name_of(f"n{n}.local"), 1, bytes(4)) for n in range(100)), flags=0x8400)
+    got = track([udp(T0 + n, many, client=DEVICE, server=GROUP) for n in range(3)], buffer_rows=16)
+    assert len(got.dns) == 3 * MOST_DNS_ROWS
+    assert (got.flows[0]["notes"], got.counts["messages_lost"]) == ("names-lost", 3)
+
+
+def test_netbios_names_are_read() -> None:
+    server, client = ("10.0.0.1", 137), (CLIENT, 137)
+    asked = query(netbios_name(b"WPAD"), 32, txid=7)
+    answered = struct.pack(">6H", 7, 0x8500, 0, 1, 0, 0) + record(netbios_name(b"WPAD"), 32, b"\0\0\x0a\0\0\x09")
+    packets = [udp(T0, asked, client=client, server=server), udp(T0 + S, asked, client=client, server=server)]
+    packets += [udp(T0 + 2 * S, answered, back=True, client=client, server=server)]
+    got = track([*packets, udp(T0 + 3 * S, server=("10.0.0.9", 80))])
+    assert rows_of_dns(got) == [("wpad", 32, "10.0.0.9")]
+    assert [e["kind"] for e in got.events if e["resp_port"] == 137] == ["query"]
+    assert {(row["app"], row["name"]) for row in got.flows} == {("nbns", ""), ("", "wpad")}
+
+
+def test_netbios_questions_of_a_capture(shared_data: Path) -> None:
+    rows = collect(shared_data / "oracles" / "ndpi" / "netbios.pcap").dns
+    assert {row["qname"] for row in rows} == {"xstream_hy", "ozi", "*", "gunnar", "guru", "nvr9", "muli"}
+    assert [row["answers"] for row in rows if row["qname"] == "*"] == [
+        "gunnar<00>,vigilant_group<00>,gunnar<20>,vigilant_group<1e>"
+    ] * 4
 
 
 # --- QUIC ---
