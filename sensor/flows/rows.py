@@ -83,7 +83,7 @@ FLOW = np.dtype(
         ("history", np.uint8, (24,)),  # Zeek's letters, ASCII
         ("history_seq", np.uint32, (6,)),  # last S, F, R sequence numbers of each side: repeats are not written
         # --- rare ---
-        ("pad2", np.uint8, (4,)),
+        ("body_seq", np.uint32),  # TCP sequence number at which `body_left` held
         ("body_left", np.int64),  # bytes of a request's body that are still to come
         ("reported_ip_bytes", np.int64, (2,)),
         ("reported_bytes", np.int64, (2,)),

@@ -75,6 +75,29 @@ def test_a_body_that_the_capture_cut_hides_no_request() -> None:
     assert [uri for uri, _, _ in requests(track(c.packets))] == ["/upload", "/next"]
 
 
+def test_a_body_of_which_a_part_was_lost_hides_no_request() -> None:
+    head = get("/upload", b"Content-Length: 300\r\n")
+    for isn in (1000, 2**32 - 150):  # the sequence numbers begin again inside the body
+        c = Tcp(isn=(isn, 5000)).handshake()("P.", head + b"x" * 100)
+        c.next[0] += 50
+        c("P.", b"x" * 150)("P.", get("/next"))
+        c.next[0] += 5000  # and whole requests too
+        c("P.", get("/last"))
+        assert [uri for uri, _, _ in requests(track(c.packets))] == ["/upload", "/next", "/last"]
+
+
+def test_a_body_out_of_order_or_sent_again_hides_no_request() -> None:
+    head = get("/upload", b"Content-Length: 300\r\n")
+    first, last = (len(head), b"x" * 100), (len(head) + 100, b"y" * 200)
+    again = (len(head) + 50, b"x" * 50 + b"y" * 100)
+    for pieces in ([last, first], [first, again, (len(head) + 200, b"y" * 100)], [last], []):
+        c = Tcp().handshake()("P.", head)
+        for offset, piece in pieces:
+            c("P.", piece, seq=1001 + offset)
+        c("P.", get("/next"), seq=1001 + len(head) + 300)
+        assert [uri for uri, _, _ in requests(track(c.packets))] == ["/upload", "/next"]
+
+
 def test_one_payload_brings_no_more_events_than_there_is_room_for() -> None:
     got = track(Tcp().handshake()("P.", get("/") * 40).packets)
     assert 1 < len(got.events) <= MOST_MESSAGES + 1
