@@ -36,7 +36,10 @@ STREAM = np.dtype(
 )
 STREAMS = np.dtype(
     [
-        ("meta", np.int64, (2,)),  # next slot to take; messages given up for want of room
+        ("meta", np.int64, (1,)),  # messages given up for want of room
+        # a ring of all slots and of N_STREAMS, behind which it begins: free ones first, then the others by age
+        ("after", np.int16, (N_STREAMS + 1,)),
+        ("before", np.int16, (N_STREAMS + 1,)),
         ("slots", STREAM, (N_STREAMS,)),
         ("bytes", np.uint8, (N_STREAMS * STREAM_BYTES,)),
     ]
@@ -124,6 +127,12 @@ STATE = np.dtype(
 STATE_REC = numba.from_dtype(STATE)
 
 
+def begin_streams(streams: Any) -> None:
+    """Make the buffers of a zeroed STREAMS record free."""
+    streams.after[:] = np.roll(np.arange(N_STREAMS + 1), -1)
+    streams.before[:] = np.roll(np.arange(N_STREAMS + 1), 1)
+
+
 def new_state(
     key: NDArray[np.uint64], max_flows: int, buffer_rows: int, n_texts: int, n_bytes: int
 ) -> NDArray[np.void]:
@@ -135,6 +144,7 @@ def new_state(
     state = np.zeros(1, STATE)
     begin_table(part(state, "table"), max_flows, key)
     begin_pool(part(state, "pool"), n_texts, n_bytes, key)
+    begin_streams(part(state, "streams"))
     n_dns = max(2 * DNS_ROOM, buffer_rows // 2)  # a drain may leave half of them
     n_events = max(2 * buffer_rows, n_dns + ROOM + DNS_ROOM)  # each DNS row may become one
     part(state, "out").room[:] = (buffer_rows, n_events, n_dns, buffer_rows)
