@@ -97,6 +97,8 @@ class _Scored:
             sentences.append(f"asked of the proxy {series.via_proxy[i]}")
         if series.kind[i] == "exchange":
             sentences.append("the beats are exchanges inside long connections")
+        elif series.kind[i] == "reply":
+            sentences.append("the beats are replies inside long connections: the server speaks first each time")
         if not self.site.is_internal(series.orig_ip[i]):
             sentences.append(f"{series.orig_ip[i]} is not in the internal networks: name them if it is one of yours")
         return sentences

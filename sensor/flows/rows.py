@@ -71,7 +71,8 @@ FLOW = np.dtype(
         ("had_payload", np.uint8),  # 1: last_payload_ts holds
         ("bucket", np.uint8),  # partition of the originator in the lake
         ("is_refused", np.uint8),  # 1: the SOCKS server refused what it was asked for
-        ("pad", np.uint8, (2,)),
+        ("woken", np.uint8),  # WOKEN_*: how the responder ended the last silence
+        ("pad", np.uint8, (1,)),
         ("stream", np.uint16, (2,)),  # slot + 1 of a buffer of sensor/flows/streams.py, 0 none
         ("event_status", np.uint16),  # HTTP status of the answer, 0 none yet
         ("notes", np.uint16),  # NOTE_* bits
@@ -83,6 +84,8 @@ FLOW = np.dtype(
         ("history", np.uint8, (24,)),  # Zeek's letters, ASCII
         ("history_seq", np.uint32, (6,)),  # last S, F, R sequence numbers of each side: repeats are not written
         # --- rare ---
+        ("push_ts", np.int64),  # when the responder spoke unasked, ns
+        ("push_bytes", np.int64),  # new payload since, which belongs to no event yet, bytes
         ("body_seq", np.uint32),  # TCP sequence number at which `body_left` held
         ("body_left", np.int64),  # bytes of a request's body that are still to come
         ("reported_ip_bytes", np.int64, (2,)),
@@ -223,8 +226,11 @@ READS_START, READS_HTTP, READS_HTTP_CUT, READS_NOTHING = range(4)
 ASKS_NOTHING, ASKS_HTTP, ASKS_SOCKS = range(3)
 """What the responder's next bytes may answer: an HTTP request, or one to a SOCKS proxy."""
 
-KIND_CONNECTION, KIND_EXCHANGE, KIND_REQUEST, KIND_QUERY, KIND_ATTEMPT = range(5)
-KIND_NAMES = ("connection", "exchange", "request", "query", "attempt")
+KIND_CONNECTION, KIND_EXCHANGE, KIND_REQUEST, KIND_QUERY, KIND_ATTEMPT, KIND_REPLY = range(6)
+KIND_NAMES = ("connection", "exchange", "request", "query", "attempt", "reply")
+
+WOKEN_NOT, WOKEN_ANSWER, WOKEN_PUSH = range(3)
+"""Who ended the last silence: not the responder; it did with the answer that was due; it did with something else."""
 
 SOURCE_NONE, SOURCE_DNS, SOURCE_HTTP, SOURCE_QUIC, SOURCE_SNI, SOURCE_PROXY = range(6)  # in rising order of trust
 SOURCE_NAMES = ("none", "dns", "http", "quic", "sni", "proxy")

@@ -13,9 +13,10 @@ from sensor.dtypes import PACKET_REC
 from sensor.far import far_call
 from sensor.flows import names, table, tcp
 from sensor.flows.duplicates import is_duplicate
+from sensor.flows.exchanges import add_payload, begin_exchange
 from sensor.flows.facts import free_facts
 from sensor.flows.keys import is_flipped, key_port, side
-from sensor.flows.out import bucket_of, close_event, mix, open_event, report_flow
+from sensor.flows.out import bucket_of, mix, open_event, report_flow
 from sensor.flows.payload import TAKES
 from sensor.flows.pool import nearly_full
 from sensor.flows.prefetch import prefetch
@@ -26,7 +27,6 @@ from sensor.flows.rows import (
     END_IDLE,
     FLOW_REC,
     KIND_CONNECTION,
-    KIND_EXCHANGE,
     NOTE_NO_LOOKUP,
     SOURCE_DNS,
 )
@@ -125,28 +125,6 @@ def _is_retry(f, ts):
     )
 
 
-@kernel(t.void(STATE_REC, FLOW_REC, t.int64))
-def _begin_exchange(s, f, ts):
-    """The originator speaks again after a silence: another event."""
-    if not f["had_payload"] or ts - f["last_payload_ts"] < s.config.gap_ns:
-        return
-    if not (f["is_query"] or f["is_carrier"] or f["is_refused"]):
-        close_event(s, f)
-        open_event(f, ts, KIND_EXCHANGE)
-
-
-@kernel(t.void(FLOW_REC, t.int64, t.int64, t.int64))
-def _add_payload(f, d, ts, fresh):
-    """Count new payload bytes of side d to the flow and to its open event."""
-    f["had_payload"] = 1
-    f["last_payload_ts"] = max(f["last_payload_ts"], ts)
-    f["event_last_ts"] = max(f["event_last_ts"], ts)
-    f["event_bytes"][d] += fresh
-    f["payload_bytes"][d] += fresh
-    if d == 1 and not f["is_refused"]:
-        f["event_answered"] = 1
-
-
 @kernel(t.int64(t.int64, t.int64))
 def _after(ts, wait_ns):
     """ts + wait_ns, or the last moment that can be waited for: NEVER marks a free row."""
@@ -189,12 +167,12 @@ def _take(s, row, p, d, frames):
             tcp.add_letter(f, d, 68)
         if fresh == 0 and d == 1:
             f["event_answered"] = 1
-    if fresh > 0 and d == 0:
-        _begin_exchange(s, f, ts)
+    if fresh > 0:
+        begin_exchange(s, f, d, ts)
     if end > pos and p["fragment"] != FRAGMENT_LATER:
         _call(s.config.payload_at, (s, f, row, p, d, frames, pos, end, fresh))
     if fresh > 0:
-        _add_payload(f, d, ts, fresh)
+        add_payload(f, d, ts, fresh)
 
 
 @kernel(t.void(STATE_REC, t.int64))

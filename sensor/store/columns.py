@@ -80,7 +80,7 @@ FLOW = (
 )
 
 EVENT = (
-    Field("ts", "int64", "ns since 1970 UTC", "Time at which the originator began the exchange."),
+    Field("ts", "int64", "ns since 1970 UTC", "Time at which the exchange began; of a reply, what it replies to."),
     Field("uid", "text", "", "The flow it happened in."),
     Field("orig_ip", "text", "", "Address of the client."),
     Field("resp_ip", "text", "", "Address that was contacted."),
@@ -88,7 +88,7 @@ EVENT = (
     Field("proto", "text", "", "Transport protocol, as in flow."),
     Field("dest", "text", "", "The channel's destination: the best name known, else the address."),
     Field("name_source", "text", "", "Where the destination's name comes from: proxy, sni, quic, http, dns, none."),
-    Field("kind", "text", "", "What happened: connection, exchange, request, query, attempt."),
+    Field("kind", "text", "", "What happened: connection, exchange, reply, request, query, attempt."),
     Field("orig_bytes", "int64", "bytes", "Payload of the client in this exchange."),
     Field("resp_bytes", "int64", "bytes", "Payload of the responder in this exchange."),
     Field("duration_s", "double", "s", "How long the exchange lasted."),
@@ -159,7 +159,7 @@ NOTE_WORDS = {
 }
 """The words that `notes` of a flow may hold, and what each says."""
 
-EVENT_KINDS = ("connection", "exchange", "request", "query", "attempt")
+EVENT_KINDS = ("connection", "exchange", "request", "query", "attempt", "reply")
 CONN_STATES = ("S0", "S1", "SF", "REJ", "S2", "S3", "RSTO", "RSTR", "RSTOS0", "RSTRH", "SH", "SHR", "OTH")
 DNS_APPS = ("dns", "mdns", "llmnr", "nbns")
 

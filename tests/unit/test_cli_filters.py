@@ -58,7 +58,10 @@ def kagami(store: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.Cap
         ),
         ("flows --user-agent=", "'--user-agent': '' is in every text; allowed: one character or more"),
         ("events --uri=", "'--uri': '' is in every text"),
-        ("events --kind exchanges", "'--kind': 'exchanges' is none of connection, exchange, request, query, attempt"),
+        (
+            "events --kind exchanges",
+            "'--kind': 'exchanges' is none of connection, exchange, request, query, attempt, reply",
+        ),
         ("events --method GE(T", "'--method': 'GE(T' is no HTTP method; allowed: a word such as GET"),
         ("dns --qtype AAA", "'--qtype': 'AAA' is no DNS type; allowed: A, AAAA, CNAME"),
         ("dns --qtype 65536", "'--qtype': '65536' is no DNS type"),
