@@ -7,7 +7,7 @@ not be kept: fewer than all when a message goes on.
 import numpy as np
 from numba import types as t
 
-from sensor.constants import APP_HTTP, APP_RDP, APP_SOCKS, APP_SSH, APP_TLS, PROTO_TCP
+from sensor.constants import APP_DTLS, APP_HTTP, APP_RDP, APP_SOCKS, APP_SSH, APP_TLS, PROTO_TCP
 from sensor.flows import hellos
 from sensor.flows.banners import take_banner, take_hassh, take_rdp_cookie
 from sensor.flows.lookups import speaks_dns, take_dns
@@ -81,6 +81,8 @@ def _read_start(s, f, data, at, end):
         return n if n else end - at
     if code == APP_SSH:
         return take_banner(s, f, data, at, end)
+    if code == APP_DTLS:
+        hellos.take_dtls_hello(s, f, 0, data, at, end)
     if code == APP_RDP:
         take_rdp_cookie(s, f, data, at, end)
     if code == 0 and f["app"] == 0 and end - at < _TELLING and f["proto"] == PROTO_TCP:
@@ -185,8 +187,11 @@ def _read_resp(s, f, data, pos, end, ts):
             return np.int64(0)
         if status == hellos.HELLO:
             f["looked"][1] = LOOKS
-    elif f["app"] == 0:
+        return end - pos
+    if f["app"] == 0:
         f["app"] = identify(data, pos, end, False, f["proto"], _resp_port(f))
+    if f["proto"] != PROTO_TCP:  # whatever it began as: behind STUN there is DTLS too
+        hellos.take_dtls_hello(s, f, 1, data, pos, end)
     return end - pos
 
 

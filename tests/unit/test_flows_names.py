@@ -235,6 +235,22 @@ def test_the_servers_certificate_is_read_over_segments(shared_data: Path) -> Non
     assert all(len(row["ja3s"]) == 32 for row in rows if row["cert"])
 
 
+@pytest.mark.parametrize(
+    ("name", "app", "version", "client", "server"),
+    [
+        # the fingerprints are tshark's
+        ("dtls2", "dtls", 0xFEFF, "1b45c913a0c0fde5f263502e65999485", "749bd1edea60396ffaa65213b7971718"),
+        ("stun_dtls_rtp", "stun", 0xFEFD, "c14667d7da3e6f7a7ab5519ef78c2452", "1f5d6a6d0bc5d514dd84d13e6283d309"),
+        ("dtls_certificate", "dtls", 0xFEFD, "", "953c1507994f72697446de4eff6e300b"),
+    ],
+)
+def test_hellos_over_datagrams(shared_data: Path, name: str, app: str, version: int, client: str, server: str) -> None:
+    (path,) = (shared_data / "oracles" / "ndpi").glob(f"{name}.pcap*")
+    row = next(row for row in collect(path).flows if row["tls_version"])
+    assert (row["app"], row["tls_version"], row["ja3"], row["ja3s"]) == (app, version, client, server)
+    assert row["ja4"][:1] == ("d" if client else "")
+
+
 def test_ssh_shows_its_client(shared_data: Path) -> None:
     got = collect(shared_data / "oracles" / "ndpi" / "custom_categories.pcapng")
     rows = [row for row in got.flows if row["app"] == "ssh"]
