@@ -2,7 +2,8 @@
 
 The originator that speaks after a silence begins an exchange. A responder that does begins nothing yet: what it says
 belongs to the open event, unless the originator replies before the next silence. Then both are an event of their own,
-a reply. So a server that polls its agents is seen, and one that only streams makes no events.
+a reply. So a server that polls its agents is seen, and one that only streams makes no events. Where the originator
+ended the silence before, nothing is told: what it does by itself keeps its beat.
 """
 
 from numba import types as t
@@ -28,6 +29,9 @@ def _wake(f, ts):
     """The responder ends a silence. What the originator says next is a reply, unless it takes its time."""
     if f["woken"]:
         settle_push(f)
+    if f["is_self_paced"]:  # one message between two beats of the client's own is none of a server that polls
+        f["is_self_paced"] = 0
+        return
     # requests are events anyhow, and in QUIC a mere acknowledgement looks like a reply
     if f["reads"] != READS_HTTP and f["reads"] != READS_HTTP_CUT and f["app"] != APP_QUIC:
         is_due = f["event_bytes"][0] > 0 and f["event_bytes"][1] == 0
@@ -61,6 +65,7 @@ def begin_exchange(s, f, d, ts):
     elif is_silence:
         close_event(s, f)
         open_event(f, ts, KIND_EXCHANGE)
+        f["is_self_paced"] = 1
     else:
         _begin_reply(s, f, ts)
 

@@ -72,7 +72,7 @@ FLOW = np.dtype(
         ("bucket", np.uint8),  # partition of the originator in the lake
         ("is_refused", np.uint8),  # 1: the SOCKS server refused what it was asked for
         ("woken", np.uint8),  # WOKEN_*: how the responder ended the last silence
-        ("pad", np.uint8, (1,)),
+        ("is_self_paced", np.uint8),  # 1: the originator ended the last silence
         ("stream", np.uint16, (2,)),  # slot + 1 of a buffer of sensor/flows/streams.py, 0 none
         ("event_status", np.uint16),  # HTTP status of the answer, 0 none yet
         ("notes", np.uint16),  # NOTE_* bits

@@ -65,7 +65,7 @@ _INT = types.int64
 _OUT = types.uint8[::1]
 
 
-@kernel(_INT(FRAMES, _INT, _INT), **HELPER)
+@kernel(_INT(FRAMES, _INT, _INT), **LEAF)
 def skip_name(frames, at, end):
     """The position behind the name at `at`, or _BAD or _SHORT."""
     start = at
@@ -102,7 +102,7 @@ def put_label_byte(out, at, byte):
     return at + 4
 
 
-@kernel(types.UniTuple(_INT, 2)(FRAMES, _INT, _INT, _INT, _OUT, _INT), **HELPER)
+@kernel(types.UniTuple(_INT, 2)(FRAMES, _INT, _INT, _INT, _OUT, _INT), **LEAF)
 def read_name(frames, message, at, end, out, out_at):
     """Write the text of the name at `at` to `out[out_at:]`.
 
@@ -190,7 +190,7 @@ def is_message(frames, pos, end):
     return _is_question(be16(frames, at), be16(frames, at + 2))
 
 
-@kernel(_INT(FRAMES, _INT, _INT, _INT, _OUT, _INT, types.uint64[:, ::1], types.int64[::1]), **HELPER)
+@kernel(_INT(FRAMES, _INT, _INT, _INT, _OUT, _INT, types.uint64[:, ::1], types.int64[::1]), **LEAF)
 def read_answer(frames, message, at, end, answers_out, out_at, addr_out, info):
     """Read the record whose type stands at `at` and whose data are all there; return the index behind its text.
 

@@ -46,7 +46,7 @@ _INT = types.int64
 _OUT = types.uint8[::1]
 
 
-@kernel(types.boolean(FRAMES, _INT, _INT), **HELPER)
+@kernel(types.boolean(FRAMES, _INT, _INT), **LEAF)
 def is_nbns(frames, pos, end):
     """Whether `frames[pos:end]` is a message of the name service by its header and the form of its first name."""
     if end - pos < HEADER_BYTES + NAME_BYTES + 4:
@@ -60,7 +60,7 @@ def is_nbns(frames, pos, end):
     return is_name
 
 
-@kernel(_INT(FRAMES, _INT, _INT, _OUT, _INT), **HELPER)
+@kernel(_INT(FRAMES, _INT, _INT, _OUT, _INT), **LEAF)
 def _put_name(frames, at, step, out, out_at):
     """Write the name of fifteen bytes at `at`, each in `step` bytes; the index behind it, -1 when it does not fit."""
     n_bytes = np.int64(_PACKED - 1)
