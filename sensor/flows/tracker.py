@@ -59,7 +59,7 @@ class Timeouts:
     udp_idle_s: float = 60.0
     closed_s: float = 5.0
     active_s: float = 3600.0
-    gap_s: float = 1.0
+    gap_s: float = 0.8
 
 
 class FlowTracker:
