@@ -42,7 +42,7 @@ DEFAULT_INTERNAL: tuple[Network, ...] = tuple(
 )
 
 
-DEFAULT_GAP_S, MIN_GAP_S, MAX_GAP_S = 1.0, 0.05, 3600.0
+DEFAULT_GAP_S, MIN_GAP_S, MAX_GAP_S = 0.8, 0.05, 3600.0
 """The silence between two exchanges of a connection, seconds: the default, and what is allowed."""
 
 

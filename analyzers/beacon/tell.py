@@ -117,6 +117,8 @@ def _surroundings(channel: Channel, site: Site) -> list[str]:
     sentences = [f"asked of the proxy {finding.via_proxy}"] if finding.via_proxy else []
     if channel.kind == "exchange":
         sentences.append("the beats are exchanges inside long connections")
+    elif channel.kind == "reply":
+        sentences.append("the beats are replies inside long connections: the server speaks first each time")
     if not site.is_internal(finding.orig_ip):
         sentences.append(f"{finding.orig_ip} is not in the internal networks: name them if it is one of yours")
     return sentences

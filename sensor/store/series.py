@@ -1,7 +1,8 @@
 """The events of one client bucket as series, one a channel: what the analyzers are fed.
 
-A channel is client, destination, port, protocol and proxy. Events stay in arrays from DuckDB to the analyzer; only
-channels, which are few, become Python objects. This module never judges.
+A channel is client, destination, port, protocol and proxy. What the client began and its replies to a server that spoke
+first follow different clocks, so a channel has the one of which there is more. Events stay in arrays from DuckDB to
+the analyzer; only channels, which are few, become Python objects. This module never judges.
 """
 
 from __future__ import annotations
@@ -17,15 +18,17 @@ from sensor.store.store import Store
 _CHANNELS = """
 CREATE TEMP TABLE channel AS
 SELECT *, (row_number() OVER (ORDER BY orig_ip, dest, resp_port, proto, via_proxy) - 1)::INTEGER AS number FROM (
-    SELECT orig_ip, dest, resp_port, proto, via_proxy, count(*) AS n, list_sort(list(DISTINCT resp_ip)) AS dest_ips,
-        min_by(name_source, ts) AS name_source, mode(kind) AS kind
-    FROM {events} WHERE {span} GROUP BY orig_ip, dest, resp_port, proto, via_proxy
+    SELECT orig_ip, dest, resp_port, proto, via_proxy, kind = 'reply' AS is_reply, count(*) AS n,
+        list_sort(list(DISTINCT resp_ip)) AS dest_ips, min_by(name_source, ts) AS name_source, mode(kind) AS kind
+    FROM {events} WHERE {span} GROUP BY orig_ip, dest, resp_port, proto, via_proxy, is_reply
+    QUALIFY row_number() OVER (PARTITION BY orig_ip, dest, resp_port, proto, via_proxy ORDER BY n DESC, is_reply) = 1
 )
 """
 
 _EVENTS = """
 SELECT number, ts, orig_bytes, resp_bytes, answered, duration_s
-FROM {events} JOIN channel USING (orig_ip, dest, resp_port, proto, via_proxy) WHERE {span}
+FROM (SELECT *, kind = 'reply' AS is_reply FROM {events} WHERE {span})
+JOIN channel USING (orig_ip, dest, resp_port, proto, via_proxy, is_reply)
 ORDER BY number, ts, orig_bytes, resp_bytes, duration_s
 """
 
