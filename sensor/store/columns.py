@@ -154,6 +154,7 @@ NOTE_WORDS = {
     "sni-differs": "The server name of the hello is another than the host that the proxy was asked for.",
     "no-lookup": "A public address that no DNS answer gave before, although DNS answers were seen.",
     "names-lost": "A message that may have held names was not whole; an empty name does not mean that there was none.",
+    "unreachable": "An ICMP message told the originator that the destination cannot be reached or is prohibited.",
 }
 """The words that `notes` of a flow may hold, and what each says."""
 
