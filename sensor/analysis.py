@@ -3,22 +3,39 @@
 In: a store, a site. Out: a report for whoever asked. One client bucket is in memory at a time.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
 
 from analyzers.beacon import score_beacons
 from analyzers.beacon.context import Population
-from analyzers.bypass import find_bypass
+from analyzers.egress import (
+    KNOWN_PORTS,
+    WEB_PORTS,
+    ChannelKey,
+    EgressTable,
+    Kept,
+    Surroundings,
+    blocked_beats,
+    decide_mode,
+    guess_roles,
+    judge_clients,
+    judge_servers,
+    learn_proxies,
+    proxies_of,
+    servers_of,
+)
+from analyzers.egress.roles import MIN_CLIENTS
 from analyzers.finding import Finding, by_score
-from analyzers.flow_table import FlowTable
-from analyzers.proxies import learn_proxies
 from analyzers.series import Series
+from analyzers.text import count
 from sensor.site import Site
 from sensor.store.columns import N_BUCKETS
+from sensor.store.egress import SERVICE_PORTS, Egress
 from sensor.store.evidence import keep_evidence
-from sensor.store.series import flow_columns, population_columns, series_columns
+from sensor.store.series import population_columns, series_columns
 from sensor.store.store import Store
 from sensor.store.summaries import save_channels, save_hosts
 
@@ -55,6 +72,7 @@ def analyze_store(store: Store, site: Site, since_ns: int | None, until_ns: int 
     report = AnalyzeReport()
     findings: list[Finding] = []
     people = population_columns(store, since_ns, until_ns)
+    beats: dict[ChannelKey, tuple[float, float]] = {}
     population = Population(sum(site.internal_mask(people["clients"])), people["clients_of"])
     for bucket in range(N_BUCKETS):
         if store.lake.files("event", since_ns=since_ns, until_ns=until_ns, buckets=[bucket]):
@@ -62,20 +80,57 @@ def analyze_store(store: Store, site: Site, since_ns: int | None, until_ns: int 
             report.channels += len(series)
             report.events += len(series.ts_ns)
             findings += score_beacons(series, site, population)
+            beats |= blocked_beats(series)
             _summarize(store, series, site)
-    proxied = FlowTable(**flow_columns(store, since_ns, until_ns, proxied_only=True))
-    learned = learn_proxies(proxied, site)
-    if learned or site.proxies:
-        for bucket in range(N_BUCKETS):
-            flows = FlowTable(**flow_columns(store, since_ns, until_ns, bucket=bucket))
-            found, report.notes = find_bypass(flows, site, learned)
-            findings += found
-    else:  # without a proxy there is no way around it; the analyzer says so whatever the flows
-        report.notes = find_bypass(proxied, site, learned)[1]
+    findings += _judge_egress(store, site, since_ns, until_ns, population.n_hosts, beats, report)
     findings.sort(key=by_score)
     report.finding_ids = store.upsert_findings(finding.row() for finding in findings)
     keep_evidence(store, report.finding_ids)
     return report
+
+
+def _judge_egress(
+    store: Store,
+    site: Site,
+    since_ns: int | None,
+    until_ns: int | None,
+    n_hosts: int,
+    beats: Mapping[ChannelKey, tuple[float, float]],
+    report: AnalyzeReport,
+) -> list[Finding]:
+    """Findings on what left the network; what was assumed, and what stayed below the threshold, goes into the notes."""
+    findings: list[Finding] = []
+    kept = Kept()
+    with Egress(store, site, since_ns, until_ns) as egress:
+        asked = egress.proxies()
+        learned = learn_proxies(asked, site)
+        proxies = proxies_of(site, learned)
+        services = egress.services()
+        egress.gather(proxies)
+        users = frozenset(orig for orig, resp, port, _ in asked if (resp, port) in proxies or (resp, None) in proxies)
+        mode = decide_mode(site, learned, users, egress.web_hosts(WEB_PORTS), egress.via_words())
+        report.notes.append(f"proxy mode {mode.word}: {mode.why}")
+        report.notes += [
+            f"proxy {proxy.ip}:{proxy.port} was learned from {count(proxy.requests, 'flow')} of "
+            f"{count(proxy.clients, 'client')}; declare it in the site file to keep it"
+            for proxy in learned
+            if not site.is_proxy(proxy.ip, proxy.port)
+        ]
+        resolvers = [row for row in services if row[1] == 53 and row[3] >= MIN_CLIENTS]
+        around = Surroundings(mode, users, n_hosts, bool(resolvers), beats)
+        guessed = guess_roles(services, SERVICE_PORTS)
+        hosts = {row[0] for row in services} | {row[0] for row in asked} | egress.originators()
+        servers = servers_of(site, guessed, sorted(ip for ip in hosts if not mode.is_proxy(ip)))
+        first_seen = egress.first_seen(list(servers))
+        proxied = egress.proxied(list(servers))
+        for bucket in egress.buckets():
+            table = EgressTable(**egress.channels(bucket, KNOWN_PORTS))
+            findings += judge_clients(table, site, around, frozenset(servers), kept)
+            findings += judge_servers(table, [], site, servers, first_seen, beats)
+        nothing = EgressTable(**dict.fromkeys((field.name for field in fields(EgressTable)), ()))
+        findings += judge_servers(nothing, proxied, site, servers, first_seen, beats)
+    report.notes += kept.sentences()
+    return findings
 
 
 def _summarize(store: Store, series: Series, site: Site) -> None:

@@ -1,8 +1,8 @@
-"""ICMP messages that say a packet did not arrive: the flow it belonged to is marked, so that a refusal is told from silence.
+"""ICMP messages that say a packet did not arrive: its flow is marked, so that a refusal is told from silence.
 
 A router or firewall answers with an address of its own; whom it refused stands only in the packet that it quotes.
 
-Source: RFC 792 (destination unreachable), RFC 4443 section 3.1, and RFC 1812 section 5.2.7.1 for the codes that prohibit.
+Source: RFC 792 (destination unreachable), RFC 4443 section 3.1; RFC 1812 section 5.2.7.1 has the codes that prohibit.
 """
 
 import numpy as np

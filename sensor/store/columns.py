@@ -133,12 +133,28 @@ FINDING = (
     Field("interval_s", "double", "s", "The interval at which it repeats; 0 when it has none."),
     Field("jitter_frac", "double", "fraction", "Spread of the intervals as a fraction of the interval."),
     Field("via_proxy", "text", "", "The proxy that carried it, as address:port, or empty."),
-    Field("outcome", "text", "", "Egress: established, refused, unanswered; else empty."),
+    Field("outcome", "text", "", "Egress: established, half, refused, unanswered; else empty."),
     Field("reasons", "json", "", "Why, in plain sentences with their numbers, a list."),
     Field("techniques", "json", "", "MITRE ATT&CK ids, a list."),
     Field("state", "text", "", "Triage: new, investigating, confirmed, false-positive, resolved."),
     Field("note", "text", "", "What the person who triaged it wrote."),
 )
+
+FINDING_CHANNEL = (
+    Field("dest", "text", "", "The channel's destination."),
+    Field("dest_ips", "json", "", "Addresses the destination had, a list."),
+    Field("resp_port", "int32", "", "Port of the destination."),
+    Field("proto", "text", "", "Transport protocol."),
+    Field("via_proxy", "text", "", "The proxy that carried it, as address:port, or empty."),
+    Field("outcome", "text", "", "The best outcome of its connections."),
+    Field("events", "int64", "events", "How many connections it had."),
+    Field("orig_bytes", "int64", "bytes", "What the client sent."),
+    Field("resp_bytes", "int64", "bytes", "What it received."),
+    Field("first_ts", "int64", "ns since 1970 UTC", "Its first connection, over all analyses."),
+    Field("last_ts", "int64", "ns since 1970 UTC", "Its last connection, over all analyses."),
+    Field("label", "text", "", "A benign explanation that lowered its weight, or empty."),
+)
+"""A channel beneath a finding; the table `finding_channel` has its finding's id before."""
 
 LAKE_TABLES = {"flow": FLOW, "event": EVENT, "dns": DNS}
 """The tables of the lake."""

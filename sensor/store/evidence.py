@@ -24,7 +24,11 @@ def keep_evidence(store: Store, finding_ids: Sequence[int]) -> None:
 
     marks = ", ".join("?" * len(finding_ids))
     found = store.db.execute(
-        f"SELECT id, orig_ip, dest, resp_port, proto, first_ts, last_ts FROM finding WHERE id IN ({marks})", finding_ids
+        f"""SELECT id, orig_ip, dest, resp_port, proto, first_ts, last_ts FROM finding WHERE id IN ({marks})
+        UNION SELECT finding.id, orig_ip, channel.dest, channel.resp_port, channel.proto, channel.first_ts,
+        channel.last_ts FROM finding JOIN finding_channel AS channel ON finding_id = finding.id
+        WHERE finding.id IN ({marks})""",
+        (*finding_ids, *finding_ids),
     ).fetchall()
     if not found:
         return
@@ -40,8 +44,8 @@ def keep_evidence(store: Store, finding_ids: Sequence[int]) -> None:
             )
             events, files = store.lake.relation("event", since_ns=since_ns, until_ns=until_ns)
             lake.execute(
-                f"""CREATE TEMP TABLE kept_event AS SELECT wanted.id, event.* FROM {events} AS event JOIN wanted
-                USING (orig_ip, dest, resp_port, proto) WHERE ts BETWEEN first_ts AND last_ts
+                f"""CREATE TEMP TABLE kept_event AS SELECT DISTINCT wanted.id, event.* FROM {events} AS event
+                JOIN wanted USING (orig_ip, dest, resp_port, proto) WHERE ts BETWEEN first_ts AND last_ts
                 QUALIFY row_number() OVER (PARTITION BY id ORDER BY ts DESC, uid) <= {MAX_ROWS}""",
                 files,
             )

@@ -141,7 +141,9 @@ class Office:
         registration = b"\0\1\x29\x10\0\1\0\0\0\0\0\1\x20" + nbns + b"\0\0\x20\0\1\xc0\x0c\0\x20\0\1\0\0\0\0\0\6\0\0"
         self.wire.udp(logon_s - 5, (client, 137), ("10.30.255.255", 137), registration + bytes(4))
         self.wire.asked(logon_s, client, (DIRECTORY, 88), b"\x6a\x81\x80" + b"k" * 128, b"\x6b\x81\xc0" + b"k" * 192)
-        self.served(logon_s + 1, client, (DIRECTORY, 389), b"0\x0c\2\1\1`\7\2\1\3\4\0\x80\0", b"0\x0c\2\1\1a\7\n\1\0\4\0\4\0")
+        self.served(
+            logon_s + 1, client, (DIRECTORY, 389), b"0\x0c\2\1\1`\7\2\1\3\4\0\x80\0", b"0\x0c\2\1\1a\7\n\1\0\4\0\4\0"
+        )
         negotiate = b"\0\0\0\x40\xfeSMB\x40\0" + b"\0" * 58
         self.served(logon_s + 2, client, (DIRECTORY, 445), negotiate, negotiate)
         self.wire.asked(logon_s + 3, client, (DIRECTORY, 123), b"\x1b" + b"\0" * 47, b"\x1c" + b"\1" * 47)
@@ -225,7 +227,9 @@ class Office:
         for at_s in self.spread(0, 15):
             for back, kind in ((False, 8), (True, 0)):
                 ends = (ping.dest, ping.host) if back else (ping.host, ping.dest)
-                self.wire.ip(at_s + 20 * MS * back, *ends, 1, bytes([kind, 0, 0, 0, 9, 9, 0, 1]) + b"x" * (900 - 300 * back))
+                self.wire.ip(
+                    at_s + 20 * MS * back, *ends, 1, bytes([kind, 0, 0, 0, 9, 9, 0, 1]) + b"x" * (900 - 300 * back)
+                )
         for at_s in self.spread(0, 6):
             for after_s in (0, 0.3, 0.9):
                 self.wire.udp(at_s + after_s, (quic.host, 50443), (quic.dest, 443), b"\xc3\0\0\0\1\x08" + b"i" * 1194)

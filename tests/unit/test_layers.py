@@ -12,7 +12,19 @@ import pytest
 REPO = Path(__file__).resolve().parents[2]
 FILES = sorted(path for package in ("sensor", "analyzers") for path in (REPO / package).rglob("*.py"))
 
-BOTTOM = {"errors", "constants", "dtypes", "site", "jit", "parts", "far"}
+BOTTOM = {
+    "errors",
+    "constants",
+    "dtypes",
+    "site",
+    "policy",
+    "destinations",
+    "networks",
+    "workdays",
+    "jit",
+    "parts",
+    "far",
+}
 MIDDLE = {"capture", "decode", "flows", "protocols", "store", "response"}
 
 RANK = (

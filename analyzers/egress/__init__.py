@@ -1,0 +1,27 @@
+"""Egress: which host goes out although it should not, or tries to. `judge_clients` and `judge_servers` lead in."""
+
+from analyzers.egress.beat import ChannelKey, blocked_beats
+from analyzers.egress.bypass import Kept, Surroundings, judge_clients
+from analyzers.egress.category import KNOWN_PORTS, WEB_PORTS
+from analyzers.egress.mode import decide_mode, learn_proxies, proxies_of
+from analyzers.egress.roles import Server, guess_roles, servers_of
+from analyzers.egress.servers import judge_servers
+from analyzers.egress.table import EgressTable
+
+__all__ = [
+    "KNOWN_PORTS",
+    "WEB_PORTS",
+    "ChannelKey",
+    "EgressTable",
+    "Kept",
+    "Server",
+    "Surroundings",
+    "blocked_beats",
+    "decide_mode",
+    "guess_roles",
+    "judge_clients",
+    "judge_servers",
+    "learn_proxies",
+    "proxies_of",
+    "servers_of",
+]
