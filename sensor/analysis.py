@@ -14,11 +14,9 @@ from analyzers.beacon.context import Population
 from analyzers.egress import (
     KNOWN_PORTS,
     WEB_PORTS,
-    ChannelKey,
     EgressTable,
     Kept,
     Surroundings,
-    blocked_beats,
     decide_mode,
     guess_roles,
     judge_clients,
@@ -27,7 +25,9 @@ from analyzers.egress import (
     proxies_of,
     servers_of,
 )
+from analyzers.egress.beat import blocked_beats
 from analyzers.egress.roles import MIN_CLIENTS
+from analyzers.egress.table import ChannelKey
 from analyzers.finding import Finding, by_score
 from analyzers.series import Series
 from analyzers.text import count

@@ -1,6 +1,7 @@
-"""Egress: which host goes out although it should not, or tries to. `judge_clients` and `judge_servers` lead in."""
+"""Egress: which host goes out although it should not, or tries to. `judge_clients` and `judge_servers` lead in.
 
-from analyzers.egress.beat import ChannelKey, blocked_beats
+`beat` is imported by itself: it needs numba, and commands that only ask who is a server do without."""
+
 from analyzers.egress.bypass import Kept, Surroundings, judge_clients
 from analyzers.egress.category import KNOWN_PORTS, WEB_PORTS
 from analyzers.egress.mode import decide_mode, learn_proxies, proxies_of
@@ -11,12 +12,10 @@ from analyzers.egress.table import EgressTable
 __all__ = [
     "KNOWN_PORTS",
     "WEB_PORTS",
-    "ChannelKey",
     "EgressTable",
     "Kept",
     "Server",
     "Surroundings",
-    "blocked_beats",
     "decide_mode",
     "guess_roles",
     "judge_clients",

@@ -10,14 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzers.beacon import measure_channels, score_channels
+from analyzers.egress.table import ChannelKey
 from analyzers.series import Series
 
 MIN_ATTEMPTS = 6
 MIN_SCORE = 0.5
 """Of the beacon analyzer's score of timing."""
-
-ChannelKey = tuple[str, str, int, str]
-"""Originator, destination, port, protocol."""
 
 
 def blocked_beats(series: Series) -> dict[ChannelKey, tuple[float, float]]:

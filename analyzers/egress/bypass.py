@@ -9,12 +9,11 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from analyzers.egress.beat import ChannelKey
 from analyzers.egress.category import DNS, DOH, DOT, PAYLOAD_PING, TOR, WEB, Category, benign_label, categorize
 from analyzers.egress.groups import Group, finding_of, group_channels
 from analyzers.egress.mode import Mode
 from analyzers.egress.score import LARGE_UPLOAD_BYTES, REPORT_FROM, company, score_channel
-from analyzers.egress.table import Channel, EgressTable, channels_of
+from analyzers.egress.table import Channel, ChannelKey, EgressTable, channels_of
 from analyzers.finding import Finding, by_score
 from analyzers.text import count
 from sensor.networks import is_holding, parse_address

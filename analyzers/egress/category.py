@@ -56,7 +56,8 @@ _TOR_PORTS = frozenset({9001, 9030})
 _APPS = {
     "ssh": REMOTE, "rdp": REMOTE, "vnc": REMOTE, "telnet": REMOTE, "teamviewer": REMOTE, "openvpn": TUNNEL,
     "wireguard": TUNNEL, "ike": TUNNEL, "pptp": TUNNEL, "socks": FOREIGN_PROXY, "stun": RELAY, "smtp": MAIL,
-    "imap": MAIL, "pop3": MAIL, "ftp": FILES, "tftp": FILES, "smb": FILES, "rsync": FILES, "bittorrent": PEERS, "dns": DNS,
+    "imap": MAIL, "pop3": MAIL, "ftp": FILES, "tftp": FILES, "smb": FILES, "rsync": FILES,
+    "bittorrent": PEERS, "dns": DNS,
 }  # fmt: skip
 _WEB_APPS = frozenset({"http", "tls", "quic", "http2", "websocket"})
 _TUNNEL_PROTOS = frozenset({"ip-47", "ip-50", "ip-51", "ip-4", "ip-41", "gre", "esp"})

@@ -93,12 +93,11 @@ def finding_of(group: Group, analyzer: str, first_words: str, more: Sequence[str
     score, dests = group.score, group.dests
     lead = group.channels[0]
     ips = dict.fromkeys(ip for channel in group.channels for ip in channel.dest_ips)
-    is_one_place = len(ips) == 1 and all(channel.dest for channel in group.channels)
-    if group.n_dests == 1 or is_one_place:
+    if group.n_dests == 1:
         ports = Counter[tuple[int, str]]()
         for channel in group.channels:
             ports[channel.resp_port, channel.proto] += channel.flows
-        dest = lead.dest if group.n_dests == 1 else next(iter(ips))  # one machine under several names
+        dest = lead.dest
         port, proto = min(ports, key=lambda service: (-ports[service], service))
     else:
         kind = f"{group.category.words}, {group.outcome}"

@@ -3,7 +3,7 @@
     0.45    it went out, or tried to
     0.20    how often (a hundred connections)
     0.20    blocked, and still repeated (from 5, full at 20)
-    0.30    blocked every time, and at a beat (half of it for a few attempts, full at 20); the category no longer matters
+    0.30    blocked every time, and at a beat (half of it for a few, full at 20); the category counts less
     0.10    no name, only an address
     0.10    more than 10 MB sent
     0.10    while nobody is at work

@@ -7,13 +7,12 @@ whether or not it got there. What is allowed stands in the site file, else in se
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from analyzers.egress.beat import ChannelKey
 from analyzers.egress.bypass import is_excused, prepare
 from analyzers.egress.category import PING
 from analyzers.egress.groups import Group, finding_of, group_channels
 from analyzers.egress.roles import Server
 from analyzers.egress.score import MAX_SCORE, is_away
-from analyzers.egress.table import ESTABLISHED, HALF, Channel, EgressTable, channels_of
+from analyzers.egress.table import ESTABLISHED, HALF, Channel, ChannelKey, EgressTable, channels_of
 from analyzers.finding import Finding, by_score
 from analyzers.text import duration
 from sensor.networks import parse_address

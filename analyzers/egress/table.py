@@ -8,6 +8,9 @@ OUTCOMES = (ESTABLISHED, HALF, REFUSED, UNANSWERED)
 """What became of a connection, the best first. refused: by a reset or an ICMP message; unanswered: dropped on the way,
 however often it was sent again; half: the mirror shows one direction only, and the connection goes on."""
 
+ChannelKey = tuple[str, str, int, str]
+"""Originator, destination, port, protocol."""
+
 
 @dataclass(slots=True)
 class EgressTable:
