@@ -82,14 +82,14 @@ def analyze_store(store: Store, site: Site, since_ns: int | None, until_ns: int 
             findings += score_beacons(series, site, population)
             beats |= blocked_beats(series)
             _summarize(store, series, site)
-    findings += _judge_egress(store, site, since_ns, until_ns, population.n_hosts, beats, report)
+    findings += judge_egress(store, site, since_ns, until_ns, population.n_hosts, beats, report)
     findings.sort(key=by_score)
     report.finding_ids = store.upsert_findings(finding.row() for finding in findings)
     keep_evidence(store, report.finding_ids)
     return report
 
 
-def _judge_egress(
+def judge_egress(
     store: Store,
     site: Site,
     since_ns: int | None,

@@ -8,7 +8,7 @@ owns an address.
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,12 @@ class DestinationSet:
     source: str
     date: str
 
+    def has_port(self, port: int, proto: str) -> bool:
+        """Whether a port belongs to the set."""
+        return not self.ports or (port, proto) in self.ports
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class Destinations:
     """Every set by its name; the names and the addresses of resolvers of DNS over HTTPS, with the date of that list."""
 
@@ -39,12 +43,17 @@ class Destinations:
 
     def sets_of(self, name: str, port: int, proto: str) -> list[DestinationSet]:
         """The sets that a destination is in."""
-        suffixes = frozenset(suffixes_of(name))
-        return [
-            known
-            for known in self.sets.values()
-            if not suffixes.isdisjoint(known.names) and (not known.ports or (port, proto) in known.ports)
-        ]
+        found = dict.fromkeys(known for suffix in suffixes_of(name) for known in self._by_name.get(suffix, ()))
+        return [self.sets[known] for known in found if self.sets[known].has_port(port, proto)]
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[str]]:
+        """Names to the sets that have them."""
+        index: dict[str, list[str]] = {}
+        for known in self.sets.values():
+            for name in known.names:
+                index.setdefault(name, []).append(known.name)
+        return index
 
     def is_doh(self, name: str, addresses: Iterable[str]) -> bool:
         """Whether a destination is a known resolver of DNS over HTTPS, by its name or one of its addresses."""

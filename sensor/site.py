@@ -91,6 +91,13 @@ class Site:
         parsed = parse_address(address)
         return parsed is not None and self._internal.holds(parsed)
 
+    def is_host(self, address: str | Address) -> bool:
+        """Whether an address can be one host's: neither multicast nor broadcast of its internal network."""
+        parsed = parse_address(address)
+        if parsed is None or parsed.is_multicast or parsed.is_unspecified or parsed.is_loopback:
+            return False
+        return int(parsed) != 0xFFFFFFFF and parsed not in {net.broadcast_address for net in self.internal}
+
     def is_excluded(self, address: str | Address) -> bool:
         """Whether an address lies in the networks that are not judged; False for text that is no address."""
         parsed = parse_address(address)

@@ -8,6 +8,7 @@ it keeps its number when a destination is added.
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from analyzers.egress.category import Category
 from analyzers.egress.score import LARGE_UPLOAD_BYTES, MANY_ATTEMPTS, MAX_SCORE, is_away
@@ -29,7 +30,7 @@ MEANING = {
 }
 
 
-@dataclass(slots=True)
+@dataclass
 class Group:
     """The channels of one host, category and outcome, the worst first."""
 
@@ -51,7 +52,7 @@ class Group:
         """The sum of a field."""
         return sum(getattr(channel, name) for channel in self.channels)
 
-    @property
+    @cached_property
     def dests(self) -> Counter[str]:
         """The destinations by their connections; the rest of very many is not among them."""
         found: Counter[str] = Counter()
@@ -60,12 +61,12 @@ class Group:
                 found[channel.dest] += channel.flows
         return found
 
-    @property
+    @cached_property
     def n_dests(self) -> int:
         """How many destinations there are in all."""
         return len(self.dests) + sum(channel.n_dests for channel in self.channels if not channel.dest)
 
-    @property
+    @cached_property
     def score(self) -> float:
         """That of the worst channel, and a little for each further destination."""
         return min(self.channels[0].score + min(EACH_MORE * (self.n_dests - 1), MOST_MORE), MAX_SCORE)

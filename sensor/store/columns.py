@@ -156,6 +156,19 @@ FINDING_CHANNEL = (
 )
 """A channel beneath a finding; the table `finding_channel` has its finding's id before."""
 
+HOST = (
+    Field("ip", "text", "", "Address of the host."),
+    Field("names", "json", "", "What DNS, mDNS, LLMNR and NetBIOS answers call it, a list."),
+    Field("role", "text", "", "Its role by the site file; with a question mark where it is guessed; or empty."),
+    Field("first_ts", "int64", "ns since 1970 UTC", "First seen in the span."),
+    Field("last_ts", "int64", "ns since 1970 UTC", "Last seen in the span."),
+    Field("flows", "int64", "flows", "Flows that it began."),
+    Field("services", "json", "", "Well-known services that it answers to other hosts inside, a list."),
+    Field("proxies", "json", "", "Proxies that it asks, as address:port, a list."),
+    Field("direct_frac", "double", "0 to 1", "Share of its connections to the outside that no proxy carried."),
+)
+"""What `kagami hosts` tells of a host; made when it is asked, never stored."""
+
 LAKE_TABLES = {"flow": FLOW, "event": EVENT, "dns": DNS}
 """The tables of the lake."""
 

@@ -12,6 +12,7 @@ outcome is (docs/detection.md says why) and judges nothing.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Any
@@ -196,6 +197,33 @@ class Egress:
     def originators(self) -> set[str]:
         """The hosts inside that have channels to the outside."""
         return {row[0] for row in self._ask("SELECT DISTINCT orig_ip FROM channel").fetchall()}
+
+    def direct_flows(self) -> dict[str, int]:
+        """How many connections to the outside each host made without a proxy."""
+        return dict(self._ask("SELECT orig_ip, sum(flows)::BIGINT FROM channel GROUP BY orig_ip").fetchall())
+
+    def resolvers(self) -> list[tuple[str, int]]:
+        """Outside addresses asked on port 53, and how many hosts ask, the commonest first."""
+        return self._ask(
+            """SELECT ip, count(DISTINCT orig_ip) AS n FROM (SELECT unnest(dest_ips) AS ip, orig_ip FROM channel
+            WHERE resp_port = 53) GROUP BY ip ORDER BY n DESC, ip LIMIT 20"""
+        ).fetchall()
+
+    def strangers(self) -> list[tuple[str, int]]:
+        """Originators outside the internal networks that were answered from outside as well, and their flows.
+
+        Those who only call hosts inside are visitors; these look like one's own network under public addresses.
+        """
+        flows, values = self._flows("resp_pkts > 0")
+        rows = self._ask(
+            f"SELECT orig_ip, resp_ip, count(*) FROM {flows} GROUP BY ALL HAVING count(*) > 1 ORDER BY ALL", values
+        )
+        counts: Counter[str] = Counter()
+        while piece := rows.fetchmany(50_000):
+            for orig_ip, resp_ip, n in piece:
+                if self._site.is_outside(orig_ip) and self._site.is_outside(resp_ip):
+                    counts[orig_ip] += n
+        return counts.most_common(1_000)
 
     def web_hosts(self, ports: Sequence[int]) -> list[tuple[str, int]]:
         """Hosts with web connections that got through directly, and to how many destinations."""

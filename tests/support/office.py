@@ -140,6 +140,7 @@ class Office:
         nbns = b"".join(bytes([65 + (byte >> 4), 65 + (byte & 15)]) for byte in host)
         registration = b"\0\1\x29\x10\0\1\0\0\0\0\0\1\x20" + nbns + b"\0\0\x20\0\1\xc0\x0c\0\x20\0\1\0\0\0\0\0\6\0\0"
         self.wire.udp(logon_s - 5, (client, 137), ("10.30.255.255", 137), registration + bytes(4))
+        self.looked_up(logon_s, client, "files.office.example", FILES)
         self.wire.asked(logon_s, client, (DIRECTORY, 88), b"\x6a\x81\x80" + b"k" * 128, b"\x6b\x81\xc0" + b"k" * 192)
         self.served(
             logon_s + 1, client, (DIRECTORY, 389), b"0\x0c\2\1\1`\7\2\1\3\4\0\x80\0", b"0\x0c\2\1\1a\7\n\1\0\4\0\4\0"

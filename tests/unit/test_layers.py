@@ -28,7 +28,17 @@ BOTTOM = {
 MIDDLE = {"capture", "decode", "flows", "protocols", "store", "response"}
 
 RANK = (
-    {"cli": 5, "run": 4, "warmup": 4, "analysis": 3, "analyzers": 2, "pipeline": 2, "segments": 2}
+    {
+        "cli": 5,
+        "run": 4,
+        "warmup": 4,
+        "analysis": 3,
+        "survey": 3,
+        "sitefile": 4,
+        "analyzers": 2,
+        "pipeline": 2,
+        "segments": 2,
+    }
     | dict.fromkeys(MIDDLE, 1)
     | dict.fromkeys(BOTTOM, 0)
 )
