@@ -8,7 +8,7 @@ owns an address.
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -62,10 +62,11 @@ class Destinations:
         return not self.doh_addresses.isdisjoint(addresses)
 
 
-def suffixes_of(name: str) -> list[str]:
+@lru_cache(maxsize=1 << 16)
+def suffixes_of(name: str) -> tuple[str, ...]:
     """A name and the domains it is in, without the dot at its end, in lower case: a.b.c gives a.b.c, b.c and c."""
     labels = name.lower().rstrip(".").split(".")
-    return [".".join(labels[i:]) for i in range(len(labels))]
+    return tuple(".".join(labels[i:]) for i in range(len(labels)))
 
 
 def load_destinations(files: Sequence[Path] = ()) -> Destinations:

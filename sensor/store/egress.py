@@ -177,7 +177,7 @@ class Egress:
             f"""WITH ranked AS (SELECT *,
                 row_number() OVER (PARTITION BY orig_ip, proto, resp_port {busiest}) AS port_rank,
                 row_number() OVER (PARTITION BY orig_ip {busiest}) AS host_rank FROM channel WHERE bucket = ?)
-            SELECT {", ".join(_COLUMNS)} FROM (
+            SELECT * REPLACE (array_to_string(dest_ips, ',') AS dest_ips) FROM (SELECT {", ".join(_COLUMNS)} FROM (
                 SELECT ranked.*, 1 AS n_dests, coalesce(clients, 1) AS clients
                 FROM ranked LEFT JOIN common USING (dest) WHERE {told}
                 UNION ALL BY NAME
@@ -187,12 +187,15 @@ class Egress:
                     {sums}, min(first_ts) AS first_ts, max(last_ts) AS last_ts, sum(away) AS away, count(*) AS n_dests,
                     1 AS clients
                 FROM ranked WHERE NOT ({told}) GROUP BY orig_ip, 3, proto, is_foreign_proxy
-            ) ORDER BY orig_ip, dest, resp_port, proto, is_foreign_proxy""",
+            )) ORDER BY orig_ip, dest, resp_port, proto, is_foreign_proxy""",
             [bucket],
         )
         rows = result.fetchall()
         columns = zip(*rows, strict=True) if rows else iter([()] * len(_COLUMNS))
-        return dict(zip(_COLUMNS, map(list, columns), strict=True))
+        found = dict(zip(_COLUMNS, map(list, columns), strict=True))
+        # a list as a text: DuckDB makes Python lists of lists ten times slower than texts
+        found["dest_ips"] = [tuple(text.split(",")) if text else () for text in found["dest_ips"]]
+        return found
 
     def originators(self) -> set[str]:
         """The hosts inside that have channels to the outside."""

@@ -171,7 +171,7 @@ def test_names_are_matched_at_the_border_of_a_label() -> None:
     assert known.is_doh("x.dns.nextdns.io", ())
     assert known.is_doh("", ("192.0.2.1", "9.9.9.9"))
     assert not known.is_doh("dns.nextdns.io.example", ("192.0.2.1",))
-    assert suffixes_of("a.b.c") == ["a.b.c", "b.c", "c"]
+    assert suffixes_of("a.b.c") == ("a.b.c", "b.c", "c")
 
 
 def test_own_sets_are_added_and_replace(tmp_path: Path) -> None:
