@@ -118,15 +118,17 @@ def main() -> None:
     from sensor.site import load_site
 
     before_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    started = time.monotonic()
+    started, used = time.monotonic(), time.process_time()
     with Store.open(words.store, write=True) as store:
         if words.step == "all":
             findings = analyze_store(store, load_site(None), None, None).findings
         else:
-            findings = len(judge_egress(store, load_site(None), None, None, words.hosts, {}, AnalyzeReport()))
+            report = AnalyzeReport()
+            findings = sum(map(len, judge_egress(store, load_site(None), None, None, words.hosts, {}, report)))
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    took_s = time.monotonic() - started
-    print(f"{words.step}: {took_s:.1f} s, {findings} findings, peak {peak_mb:.0f} MB (before {before_mb:.0f} MB)")
+    took_s, cpu_s = time.monotonic() - started, time.process_time() - used
+    times = f"{took_s:.1f} s ({cpu_s:.1f} s of CPU)"
+    print(f"{words.step}: {times}, {findings} findings, peak {peak_mb:.0f} MB (before {before_mb:.0f} MB)")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 In: a store, a site. Out: a report for whoever asked. One client bucket is in memory at a time.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -42,6 +42,9 @@ from sensor.store.summaries import save_channels, save_hosts
 MIN_CHANNEL_EVENTS = 4
 """Channels with fewer events cannot be scored and are not kept in the database; the lake has them."""
 
+MAX_WAITING_FINDINGS = 5_000
+"""Findings in memory before they are written."""
+
 
 @dataclass(slots=True)
 class AnalyzeReport:
@@ -70,7 +73,7 @@ def analyze(store_dir: Path, *, site: Site, since_ns: int | None = None, until_n
 def analyze_store(store: Store, site: Site, since_ns: int | None, until_ns: int | None) -> AnalyzeReport:
     """As `analyze`, in a store that is open for writing."""
     report = AnalyzeReport()
-    findings: list[Finding] = []
+    found = _Found(store, report)
     people = population_columns(store, since_ns, until_ns)
     beats: dict[ChannelKey, tuple[float, float]] = {}
     population = Population(sum(site.internal_mask(people["clients"])), people["clients_of"])
@@ -79,14 +82,34 @@ def analyze_store(store: Store, site: Site, since_ns: int | None, until_ns: int 
             series = Series(**series_columns(store, bucket, since_ns, until_ns))
             report.channels += len(series)
             report.events += len(series.ts_ns)
-            findings += score_beacons(series, site, population)
+            found.add(score_beacons(series, site, population))
             beats |= blocked_beats(series)
             _summarize(store, series, site)
-    findings += judge_egress(store, site, since_ns, until_ns, population.n_hosts, beats, report)
-    findings.sort(key=by_score)
-    report.finding_ids = store.upsert_findings(finding.row() for finding in findings)
+    for findings in judge_egress(store, site, since_ns, until_ns, population.n_hosts, beats, report):
+        found.add(findings)
+    found.save()
     keep_evidence(store, report.finding_ids)
     return report
+
+
+class _Found:
+    """Findings on their way into the store: the highest score first, as long as they are not too many for memory."""
+
+    def __init__(self, store: Store, report: AnalyzeReport) -> None:
+        self._store, self._report = store, report
+        self._waiting: list[Finding] = []
+
+    def add(self, findings: list[Finding]) -> None:
+        """Take those of one bucket."""
+        self._waiting += findings
+        if len(self._waiting) > MAX_WAITING_FINDINGS:
+            self.save()
+
+    def save(self) -> None:
+        """Write what waits."""
+        self._waiting.sort(key=by_score)
+        self._report.finding_ids += self._store.upsert_findings(finding.row() for finding in self._waiting)
+        self._waiting.clear()
 
 
 def judge_egress(
@@ -97,9 +120,11 @@ def judge_egress(
     n_hosts: int,
     beats: Mapping[ChannelKey, tuple[float, float]],
     report: AnalyzeReport,
-) -> list[Finding]:
-    """Findings on what left the network; what was assumed, and what stayed below the threshold, goes into the notes."""
-    findings: list[Finding] = []
+) -> Iterator[list[Finding]]:
+    """Findings on what left the network, one bucket at a time.
+
+    What was assumed, and what stayed below the threshold, goes into the notes.
+    """
     kept = Kept()
     with Egress(store, site, since_ns, until_ns) as egress:
         asked = egress.proxies()
@@ -125,12 +150,11 @@ def judge_egress(
         proxied = egress.proxied(list(servers))
         for bucket in egress.buckets():
             table = EgressTable(**egress.channels(bucket, KNOWN_PORTS))
-            findings += judge_clients(table, site, around, frozenset(servers), kept)
-            findings += judge_servers(table, [], site, servers, first_seen, beats)
+            yield judge_clients(table, site, around, frozenset(servers), kept)
+            yield judge_servers(table, [], site, servers, first_seen, beats)
         nothing = EgressTable(**dict.fromkeys((field.name for field in fields(EgressTable)), ()))
-        findings += judge_servers(nothing, proxied, site, servers, first_seen, beats)
+        yield judge_servers(nothing, proxied, site, servers, first_seen, beats)
     report.notes += kept.sentences()
-    return findings
 
 
 def _summarize(store: Store, series: Series, site: Site) -> None:
