@@ -44,9 +44,8 @@ _FIRST_ADVICE = {
     "egress": "Find the program on {host} that does this. If nobody can name it, isolate the host.",
     "server-egress": "Ask who runs {host} what this is for. If nobody can say, treat the server as taken over.",
 }
-_BLOCKED_ADVICE = (
-    "The firewall stopped it: nothing got out this way, but the program on {host} is still there. Find it."
-)
+_BLOCKED_ADVICE = "Nothing got out this way, but the program on {host} that tries is still there: find it."
+
 _BEAT_ADVICE = (
     "Isolate {host}: a program on it keeps trying to call out. That the firewall stops it does not remove it."
 )
