@@ -67,12 +67,14 @@ def survey(
     answered: defaultdict[str, dict[str, None]] = defaultdict(dict)
     for ip, port, proto, *_ in services:
         answered[ip][f"{SERVICE_PORTS[port]} ({port}/{proto})"] = None
-    named = hosts.names(store, site, span)
+    named, told = hosts.names(store, site, span), hosts.facts(store)
     for ip, row in sorted(hosts.seen(store, site, span, during).items(), key=lambda item: _sort_key(item[0])):
         carried, alone = proxied[ip].total(), direct.get(ip, 0)
         found.hosts[ip] = {
             "ip": ip,
-            "names": named.get(ip, []),
+            "names": _names(told.get(ip, {}), named.get(ip, [])),
+            "macs": [mac for mac, _ in told.get(ip, {}).get("mac", [])],
+            "vendor": next((vendor for _, vendor in told.get(ip, {}).get("mac", [])), ""),
             "role": _role(ip, site, mode, found),
             "first_ts": row["first_ts"],
             "last_ts": row["last_ts"],
@@ -83,6 +85,12 @@ def survey(
         }
     found.networks = _networks((ip, 1) for ip in found.hosts)
     return found
+
+
+def _names(told: dict[str, list[tuple[str, str]]], named: Sequence[str]) -> list[str]:
+    """The newest names of each kind that a host told, then those that answers gave it."""
+    own = [name for kind in ("dhcp", "netbios") for name, _ in told.get(kind, [])[: hosts.MAX_NAMES]]
+    return list(dict.fromkeys([*own, *named]))
 
 
 def _role(ip: str, site: Site, mode: Mode, found: Survey) -> str:

@@ -151,6 +151,7 @@ HOSTS = Kind(
     (
         _plain("host", "ip"),
         _plain("names", fold=True, drop=2),
+        _plain("vendor", fold=True, drop=8),
         _plain("role"),
         _plain("services", fold=True, drop=3),
         _plain("proxies", fold=True, drop=4),

@@ -158,7 +158,9 @@ FINDING_CHANNEL = (
 
 HOST = (
     Field("ip", "text", "", "Address of the host."),
-    Field("names", "json", "", "What DNS, mDNS, LLMNR and NetBIOS answers call it, a list."),
+    Field("names", "json", "", "What it calls itself in DHCP and NetBIOS, and DNS, mDNS and LLMNR call it, a list."),
+    Field("macs", "json", "", "MAC addresses that ARP and DHCP told of it, the newest first, a list."),
+    Field("vendor", "text", "", "Who made the network card of the newest, by its prefix; empty for locally made ones."),
     Field("role", "text", "", "Its role by the site file; with a question mark where it is guessed; or empty."),
     Field("first_ts", "int64", "ns since 1970 UTC", "First seen in the span."),
     Field("last_ts", "int64", "ns since 1970 UTC", "Last seen in the span."),

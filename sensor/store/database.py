@@ -92,6 +92,8 @@ def _add_columns(db: sqlite3.Connection, version: int) -> None:
     if version < 3:
         names = ", ".join(f"NULL AS {name}" for name in ("finding_id", *(field.name for field in FINDING_CHANNEL)))
         db.execute(f"CREATE TEMP VIEW finding_channel AS SELECT {names} WHERE false")
+        names = ", ".join(f"NULL AS {name}" for name in ("ip", "kind", "value", "vendor", "first_ts", "last_ts"))
+        db.execute(f"CREATE TEMP VIEW host_fact AS SELECT {names} WHERE false")
     for table, fields in EVIDENCE_TABLES.items():
         missing = [field for field in fields if field.since > version]
         if missing:

@@ -63,6 +63,16 @@ def names(store: Store, site: Site, span: Span) -> dict[str, list[str]]:
     return found
 
 
+def facts(store: Store) -> dict[str, dict[str, list[tuple[str, str]]]]:
+    """What hosts told of themselves: address -> kind -> values with their vendors, the newest first."""
+    found: dict[str, dict[str, list[tuple[str, str]]]] = {}
+    for ip, kind, value, vendor in store.db.execute(
+        "SELECT ip, kind, value, vendor FROM host_fact ORDER BY last_ts DESC, value"
+    ):
+        found.setdefault(ip, {}).setdefault(kind, []).append((value, vendor))
+    return found
+
+
 def _relation(store: Store, table: str, span: Span, last: str, first: str) -> tuple[str, list[object]]:
     """SQL for the rows of a table that touch a span, and its parameters."""
     since_ns, until_ns = span

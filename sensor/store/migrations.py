@@ -252,7 +252,11 @@ def _zeek_views_of_handshakes(db: Database) -> None:
 
 @_step(3)
 def finding_channels(db: Database) -> None:
-    """The channels beneath a finding that stands on several. Findings kept before have none."""
+    """The channels beneath a finding, and what hosts told of themselves. Findings and hosts kept before have none."""
+    db.table("host_fact").create(
+        {"ip": str, "kind": str, "value": str, "vendor": str, "first_ts": int, "last_ts": int},
+        pk=("ip", "kind", "value"),
+    )
     db.table("finding_channel").create(
         {
             "finding_id": int,

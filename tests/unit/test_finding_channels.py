@@ -26,7 +26,8 @@ def channel(dest: str, **values: Any) -> dict[str, Any]:
 
 def egress(dest: str, *channels: dict[str, Any], **values: Any) -> dict[str, Any]:
     return cli_store.finding(
-        analyzer="bypass", orig_ip=HOST, dest=dest, dest_ips=[], outcome="established", interval_s=None, jitter_frac=None,
+        analyzer="bypass", orig_ip=HOST, dest=dest, dest_ips=[], outcome="established", interval_s=None,
+        jitter_frac=None,
         first_ts=NOON_NS, last_ts=NOON_NS + 9 * S, channels=list(channels),
     ) | values  # fmt: skip
 

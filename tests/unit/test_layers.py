@@ -38,15 +38,17 @@ RANK = (
         "analyzers": 2,
         "pipeline": 2,
         "segments": 2,
+        "sightings": 2,
     }
     | dict.fromkeys(MIDDLE, 1)
     | dict.fromkeys(BOTTOM, 0)
 )
 
 FORBIDDEN = {
-    "analyzers": MIDDLE | {"pipeline", "segments"},  # arrays and a Site, nothing else
+    "analyzers": MIDDLE | {"pipeline", "segments", "sightings"},  # arrays and a Site, nothing else
     "pipeline": {"analyzers", "response"},  # stores what it sees, judges nothing
     "segments": {"analyzers", "response"},
+    "sightings": {"analyzers", "response", "store"},
     "capture": {"store", "response"},
     "decode": {"store", "response"},
     "flows": {"store", "response"},

@@ -46,7 +46,7 @@ CONTRACT = {
         jitter_frac via_proxy outcome reasons techniques state note""",
     "finding_channel": """dest dest_ips resp_port proto via_proxy outcome events orig_bytes resp_bytes first_ts last_ts
         label""",
-    "hosts": "ip names role first_ts last_ts flows services proxies direct_frac",
+    "hosts": "ip names macs vendor role first_ts last_ts flows services proxies direct_frac",
 }
 """Names that other people's scripts rely on; one may be added at the end, none may go."""
 
