@@ -90,8 +90,8 @@ def vendors(macs: Iterable[str]) -> dict[str, str]:
 
 
 def _prefix(mac: str, bits: int) -> str:
-    """The beginning of a MAC address as the list writes it: 00:11:22, or 00:11:22:30:00:00/28."""
+    """The beginning of a MAC address as the list writes it: 00:11:22, 00:11:22:30/28 or 00:11:22:33:40/36."""
     if bits == 24:
         return mac[:8]
     value = int(mac.replace(":", ""), 16) >> (48 - bits) << (48 - bits)
-    return value.to_bytes(6).hex(":") + f"/{bits}"
+    return f"{value.to_bytes(6).hex(':')[: 3 * -(-bits // 8) - 1]}/{bits}"

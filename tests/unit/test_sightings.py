@@ -122,7 +122,8 @@ def test_facts_are_kept_with_their_vendor(tmp_path: Path) -> None:
 def test_the_longest_prefix_names_the_vendor_and_local_addresses_have_none() -> None:
     found = vendors(["00:1b:c5:00:00:01", "02:00:0c:01:02:03"])
     assert found["02:00:0c:01:02:03"] == ""
-    assert found["00:1b:c5:00:00:01"] not in ("", "IEEE Registration Authority")
+    assert found["00:1b:c5:00:00:01"] == "Converging Systems Inc."  # 36 bits
+    assert vendors(["00:55:da:1a:00:01"])["00:55:da:1a:00:01"] == "KoolPOS Inc."  # 28
 
 
 def test_a_real_lan(repo: Path) -> None:
