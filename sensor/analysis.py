@@ -37,7 +37,7 @@ from sensor.store.egress import SERVICE_PORTS, Egress
 from sensor.store.evidence import keep_evidence
 from sensor.store.series import population_columns, series_columns
 from sensor.store.store import Store
-from sensor.store.summaries import save_channels, save_hosts
+from sensor.store.summaries import hosts_first_seen, save_channels, save_hosts
 
 MIN_CHANNEL_EVENTS = 4
 """Channels with fewer events cannot be scored and are not kept in the database; the lake has them."""
@@ -146,7 +146,10 @@ def judge_egress(
         guessed = guess_roles(services, SERVICE_PORTS)
         hosts = {row[0] for row in services} | {row[0] for row in asked} | egress.originators()
         servers = servers_of(site, guessed, sorted(ip for ip in hosts if not mode.is_proxy(ip)))
-        first_seen = egress.first_seen(list(servers))
+        first_seen = hosts_first_seen(store, servers)
+        for ip, _, _, _, first_ts, _ in services:
+            if ip in servers:  # one that only answers begins nothing
+                first_seen[ip] = min(first_ts, first_seen.get(ip, first_ts))
         proxied = egress.proxied(list(servers))
         for bucket in egress.buckets():
             table = EgressTable(**egress.channels(bucket, KNOWN_PORTS))

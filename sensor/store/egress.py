@@ -262,19 +262,6 @@ class Egress:
             [*values, list(hosts)],
         ).fetchall()
 
-    def first_seen(self, hosts: Sequence[str]) -> dict[str, int]:
-        """When each of some hosts was first seen at either end of a flow, in the whole lake, ns."""
-        if not hosts:
-            return {}
-        flows, values = self._store.lake.relation("flow")
-        return dict(
-            self._ask(
-                f"""SELECT ip, min(first_ts) FROM (SELECT orig_ip AS ip, first_ts FROM {flows} UNION ALL
-                SELECT resp_ip, first_ts FROM {flows}) WHERE ip IN (SELECT unnest(?::VARCHAR[])) GROUP BY ip""",
-                [*values, *values, list(hosts)],
-            ).fetchall()
-        )
-
     def _flows(self, condition: str, bucket: int | None = None) -> tuple[str, list[object]]:
         """SQL for the flows of the span that meet a condition, to stand after FROM."""
         buckets = None if bucket is None else [bucket]

@@ -47,6 +47,12 @@ def save_hosts(store: Store, hosts: Iterable[tuple[str, int, int]]) -> None:
         store.db.executemany(sql, hosts)
 
 
+def hosts_first_seen(store: Store, hosts: Iterable[str]) -> dict[str, int]:
+    """When each of some hosts was first seen to begin something, over all analyses, nanoseconds."""
+    found = dict(store.db.execute("SELECT ip, first_ts FROM host"))
+    return {ip: found[ip] for ip in hosts if ip in found}
+
+
 def save_host_facts(store: Store, facts: Mapping[tuple[str, str, str], Sequence[int]]) -> None:
     """Keep what hosts told of themselves: (address, kind, value) with first and last told in nanoseconds.
 

@@ -190,7 +190,6 @@ def test_small_tables_of_the_whole_network(store: Store) -> None:
     with Egress(store, Site()) as egress:
         assert egress.proxies() == [("10.0.0.20", "10.0.0.5", 3128, 2), ("10.0.0.21", "10.0.0.5", 3128, 1)]
         assert [row[:4] for row in egress.services()] == [("10.0.0.9", 445, "tcp", 5)]
-        assert egress.first_seen(["10.0.0.9", "10.0.0.99"]) == {"10.0.0.9": NOON_NS}
 
 
 def test_a_span_of_time(store: Store) -> None:
