@@ -23,7 +23,7 @@ class EgressTable:
     is_foreign_proxy : it asked the destination to be its proxy
     n_dests : destinations in this row
     dest_ips : some of the addresses, canonical text
-    no_lookup : none of its connections was to an address that DNS had told
+    no_lookup : DNS was seen, and never told an address of it
     flows, unanswered, refused, half, established : connections, in all and by outcome
     orig_bytes, resp_bytes, orig_pkts : sums
     first_ts, last_ts : nanoseconds since 1970 UTC
