@@ -143,7 +143,8 @@ class Egress:
         self._ask(
             f"""INSERT INTO channel WITH connection AS (
                 SELECT uid, orig_ip, resp_ip, resp_port, proto, max(name) AS name, max(app) AS app,
-                    max(via_proxy) AS via_proxy, max(via) AS via, bool_or(contains(notes, 'no-lookup')) AS no_lookup, bool_or(resolved) AS resolved,
+                    max(via_proxy) AS via_proxy, max(via) AS via, bool_or(contains(notes, 'no-lookup')) AS no_lookup,
+                    bool_or(resolved) AS resolved,
                     max({OUTCOME_SQL}) AS outcome, sum(orig_bytes) AS orig_bytes, sum(resp_bytes) AS resp_bytes,
                     sum(orig_pkts) AS orig_pkts, min(first_ts) AS first_ts, max(last_ts) AS last_ts
                 FROM {flows} AS flow WHERE orig_ip IN (FROM client) AND resp_ip NOT IN (FROM inside)
@@ -153,7 +154,8 @@ class Egress:
             )
             SELECT {bucket}, orig_ip, CASE WHEN via_proxy <> '' OR name = '' THEN resp_ip ELSE name END AS dest,
                 resp_port, proto, max(app), via_proxy <> '' AS is_foreign_proxy,
-                list(DISTINCT resp_ip)[:{MAX_ADDRESSES}], max(via), bool_or(no_lookup) AND NOT bool_or(resolved), count(*), {counts},
+                list(DISTINCT resp_ip)[:{MAX_ADDRESSES}], max(via),
+                bool_or(no_lookup) AND NOT bool_or(resolved), count(*), {counts},
                 sum(orig_bytes), sum(resp_bytes), sum(orig_pkts), min(first_ts), max(last_ts),
                 count(*) FILTER (first_ts // {QUARTER_NS} IN (FROM away_quarter))
             FROM connection GROUP BY orig_ip, dest, resp_port, proto, is_foreign_proxy""",
