@@ -5,6 +5,8 @@ from ipaddress import ip_address
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sensor.constants import PROTO_ICMP, PROTO_ICMP6, PROTO_TCP, PROTO_UDP
 from tests.support.packets import CLIENT, MS, SERVER, T0, Packet, Tcp, track, udp
@@ -63,3 +65,10 @@ def test_ipv6() -> None:
 )  # fmt: skip
 def test_what_does_not_mark_it(message: Packet) -> None:
     assert notes(message) == ""
+
+
+@given(st.binary(max_size=80), st.sampled_from([(PROTO_ICMP, 3, CLIENT), (PROTO_ICMP6, 1, "2001:db8::5")]))
+def test_any_bytes_are_survived(payload: bytes, kind: tuple[int, int, str]) -> None:
+    proto, number, to = kind
+    message = told(payload, kind=number, to=to, proto=proto)
+    assert len(track([*Tcp()("S").packets, message]).flows) == 2
