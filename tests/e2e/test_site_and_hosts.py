@@ -83,6 +83,7 @@ def test_hosts_are_told_with_what_they_are(kagami: Any) -> None:
     assert (rows[office.DIRECTORY]["role"], rows[office.PROXY]["role"]) == ("directory?", "proxy?")
     assert rows[office.DIRECTORY]["services"][:2] == ["dns (53/udp)", "kerberos (88/udp)"]
     client = rows[office.CLIENTS[1]]
+    assert client["names"] == ["pc02"]
     assert client["proxies"] == [f"{office.PROXY}:{office.PROXY_PORT}"]
     assert 0 < client["direct_frac"] < 0.5
     assert rows[office.PROXY]["direct_frac"] == 1

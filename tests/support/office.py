@@ -11,6 +11,7 @@ import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 from pathlib import Path
 from random import Random
 
@@ -139,7 +140,7 @@ class Office:
         host = f"pc{number + 1:02d}".upper().ljust(15).encode() + b"\0"
         nbns = b"".join(bytes([65 + (byte >> 4), 65 + (byte & 15)]) for byte in host)
         registration = b"\0\1\x29\x10\0\1\0\0\0\0\0\1\x20" + nbns + b"\0\0\x20\0\1\xc0\x0c\0\x20\0\1\0\0\0\0\0\6\0\0"
-        self.wire.udp(logon_s - 5, (client, 137), ("10.30.255.255", 137), registration + bytes(4))
+        self.wire.udp(logon_s - 5, (client, 137), ("10.30.255.255", 137), registration + IPv4Address(client).packed)
         self.looked_up(logon_s, client, "files.office.example", FILES)
         self.wire.asked(logon_s, client, (DIRECTORY, 88), b"\x6a\x81\x80" + b"k" * 128, b"\x6b\x81\xc0" + b"k" * 192)
         self.served(
