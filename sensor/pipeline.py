@@ -18,6 +18,7 @@ from sensor.errors import DamagedCaptureError
 from sensor.flows.state import N_DNS, N_EVENTS, N_FLOWS
 from sensor.flows.tracker import FlowTracker, Timeouts
 from sensor.segments import Columns, by_bucket
+from sensor.sightings import Fact, Sightings
 from sensor.store.lake import Lake
 from sensor.store.schema import SETTINGS
 
@@ -43,6 +44,7 @@ class Capture:
     first_ts, last_ts : ns of the oldest and newest packet, None without packets
     counters : everything counted, by kind and name
     error : what was wrong with the file, in words; empty when nothing was
+    host_facts : what hosts told of themselves, see Sightings.facts
     """
 
     packets: int = 0
@@ -52,6 +54,7 @@ class Capture:
     rows: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_TABLES, 0))
     counters: dict[str, dict[str, int]] = field(default_factory=dict)
     error: str = ""
+    host_facts: dict[Fact, list[int]] = field(default_factory=dict)
 
 
 class LakeSink:
@@ -101,13 +104,16 @@ def run_capture(
     timeouts = timeouts or Timeouts()
     tracker = FlowTracker(sink, timeouts=timeouts)
     decoder = Decoder()
+    sightings = Sightings()
     oldest, newest = np.iinfo(np.int64).max, np.iinfo(np.int64).min
     interrupted = False
     try:
         for batch in reader.batches():
             oldest = min(oldest, int(batch.ts_ns.min()))
             newest = max(newest, int(batch.ts_ns.max()))
-            tracker.add(batch, decoder.decode(batch))
+            packets = decoder.decode(batch)
+            sightings.add(batch, packets)
+            tracker.add(batch, packets)
             if progress is not None and (now := time.monotonic()) - told > 0.5:
                 told = now
                 progress(Progress(reader.source, reader.bytes_read, reader.bytes_total, reader.packets, now - started))
@@ -121,12 +127,14 @@ def run_capture(
     if reader.packets:
         capture.first_ts, capture.last_ts = oldest, newest
     capture.rows = sink.rows
+    capture.host_facts = sightings.facts
     capture.counters = {
         "decode": _named(STATUS_NAMES, decoder.status_counts),
         "link": {str(link): n for link, n in decoder.link_counts.items()},
         "tunnel": _named(TUNNEL_NAMES, decoder.tunnel_counts),
         "flows": {name: n for name, n in tracker.counts.items() if n},
         "capture": {name: n for name, n in reader.anomalies.items() if n},
+        "hosts": {"announcements_skipped": sightings.skipped} if sightings.skipped else {},
         SETTINGS: {"exchange_gap_ms": round(timeouts.gap_s * 1000)},
     }
     if interrupted:

@@ -82,6 +82,8 @@ def take_response(s, f, data, pos, end):
         return False
     f["event_status"] = np.uint16(spans[http.STATUS_CODE])
     f["event_content_id"] = _span(s, data, http.CONTENT_TYPE)
+    if spans[http.VIA + 1]:  # of several answers the last says it; a proxy that nobody asks shows itself only here
+        s.facts.rows[facts_of(s, f)]["via_id"] = _span(s, data, http.VIA)
     if spans[http.IS_UPGRADED]:
         f["app"] = APP_WEBSOCKET if spans[http.UPGRADE] == http.UPGRADE_WEBSOCKET else APP_HTTP2
         f["reads"] = READS_NOTHING  # what follows are exchanges

@@ -213,12 +213,14 @@ DNS_OUT = np.dtype(
 )
 """A DNS question with its answer, on its way to the lake."""
 
-NOTE_ECH, NOTE_SNI_DIFFERS, NOTE_LOST, NOTE_NO_LOOKUP, NOTE_TOR_LIKE, NOTE_REFUSED = (1 << bit for bit in range(6))
-NOTE_NAMES = ("ech", "sni-differs", "names-lost", "no-lookup", "tor-like-name", "proxy-refused")
+NOTE_ECH, NOTE_SNI_DIFFERS, NOTE_LOST, NOTE_NO_LOOKUP, NOTE_TOR_LIKE, NOTE_REFUSED, NOTE_UNREACHABLE = (
+    1 << bit for bit in range(7)
+)
+NOTE_NAMES = ("ech", "sni-differs", "names-lost", "no-lookup", "tor-like-name", "proxy-refused", "unreachable")
 """Encrypted Client Hello, so that the name is the public one; the name inside a proxy's tunnel is not the one asked
 for; a message that may have held names was given up, for want of room or of its missing bytes; an address outside that
 no DNS answer gave before, although there were answers; a server name as Tor makes them up, for an address that no DNS
-answer gave; a SOCKS request that the proxy refused."""
+answer gave; a SOCKS request that the proxy refused; an ICMP message that quotes a packet of the flow."""
 
 READS_START, READS_HTTP, READS_HTTP_CUT, READS_NOTHING = range(4)
 """What the originator's next bytes are read as: anything, a request, the rest of a request's head; or not at all."""

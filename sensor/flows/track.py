@@ -32,6 +32,7 @@ from sensor.flows.rows import (
 )
 from sensor.flows.state import DNS_ROOM, N_DNS, N_EVENTS, N_FLOWS, ROOM, STATE_REC
 from sensor.flows.streams import close_streams
+from sensor.flows.unreachable import mark_refused, says_unreachable
 from sensor.jit import packet_kernel as kernel
 from sensor.protocols.reads import FRAMES
 from sensor.protocols.siphash import siphash13
@@ -315,6 +316,8 @@ def track(packets, first, frames, codes, s):
             clock.counts[C_FLOWS] += 1
         clock.counts[C_PACKETS] += 1
         _take(s, row, p, d, frames)
+        if says_unreachable(p):
+            mark_refused(s, p, frames)
     return n, DONE
 
 

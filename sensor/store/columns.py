@@ -133,12 +133,43 @@ FINDING = (
     Field("interval_s", "double", "s", "The interval at which it repeats; 0 when it has none."),
     Field("jitter_frac", "double", "fraction", "Spread of the intervals as a fraction of the interval."),
     Field("via_proxy", "text", "", "The proxy that carried it, as address:port, or empty."),
-    Field("outcome", "text", "", "Egress: established, refused, unanswered; else empty."),
+    Field("outcome", "text", "", "Egress: established, half, refused, unanswered; else empty."),
     Field("reasons", "json", "", "Why, in plain sentences with their numbers, a list."),
     Field("techniques", "json", "", "MITRE ATT&CK ids, a list."),
     Field("state", "text", "", "Triage: new, investigating, confirmed, false-positive, resolved."),
     Field("note", "text", "", "What the person who triaged it wrote."),
 )
+
+FINDING_CHANNEL = (
+    Field("dest", "text", "", "The channel's destination."),
+    Field("dest_ips", "json", "", "Addresses the destination had, a list."),
+    Field("resp_port", "int32", "", "Port of the destination."),
+    Field("proto", "text", "", "Transport protocol."),
+    Field("via_proxy", "text", "", "The proxy that carried it, as address:port, or empty."),
+    Field("outcome", "text", "", "The best outcome of its connections."),
+    Field("events", "int64", "events", "How many connections it had."),
+    Field("orig_bytes", "int64", "bytes", "What the client sent."),
+    Field("resp_bytes", "int64", "bytes", "What it received."),
+    Field("first_ts", "int64", "ns since 1970 UTC", "Its first connection, over all analyses."),
+    Field("last_ts", "int64", "ns since 1970 UTC", "Its last connection, over all analyses."),
+    Field("label", "text", "", "A benign explanation that lowered its weight, or empty."),
+)
+"""A channel beneath a finding; the table `finding_channel` has its finding's id before."""
+
+HOST = (
+    Field("ip", "text", "", "Address of the host."),
+    Field("names", "json", "", "What it calls itself in DHCP and NetBIOS, and DNS, mDNS and LLMNR call it, a list."),
+    Field("macs", "json", "", "MAC addresses that ARP and DHCP told of it, the newest first, a list."),
+    Field("vendor", "text", "", "Who made the network card of the newest, by its prefix; empty for locally made ones."),
+    Field("role", "text", "", "Its role by the site file; with a question mark where it is guessed; or empty."),
+    Field("first_ts", "int64", "ns since 1970 UTC", "First seen in the span."),
+    Field("last_ts", "int64", "ns since 1970 UTC", "Last seen in the span."),
+    Field("flows", "int64", "flows", "Flows that it began."),
+    Field("services", "json", "", "Well-known services that it answers to other hosts inside, a list."),
+    Field("proxies", "json", "", "Proxies that it asks, as address:port, a list."),
+    Field("direct_frac", "double", "0 to 1", "Share of its connections to the outside that no proxy carried."),
+)
+"""What `kagami hosts` tells of a host; made when it is asked, never stored."""
 
 LAKE_TABLES = {"flow": FLOW, "event": EVENT, "dns": DNS}
 """The tables of the lake."""
@@ -156,6 +187,7 @@ NOTE_WORDS = {
     "names-lost": "A message that may have held names was not whole; an empty name does not mean that there was none.",
     "tor-like-name": "A server name such as Tor makes up, for an address that no DNS answer gave. A hint only.",
     "proxy-refused": "The SOCKS proxy refused: the host asked for was not reached, and its event is an attempt.",
+    "unreachable": "An ICMP message told the originator that the destination cannot be reached or is prohibited.",
 }
 """The words that `notes` of a flow may hold, and what each says."""
 

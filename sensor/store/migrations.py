@@ -250,6 +250,34 @@ def _zeek_views_of_handshakes(db: Database) -> None:
     )
 
 
+@_step(3)
+def finding_channels(db: Database) -> None:
+    """The channels beneath a finding, and what hosts told of themselves. Findings and hosts kept before have none."""
+    db.table("host_fact").create(
+        {"ip": str, "kind": str, "value": str, "vendor": str, "first_ts": int, "last_ts": int},
+        pk=("ip", "kind", "value"),
+    )
+    db.table("finding_channel").create(
+        {
+            "finding_id": int,
+            "dest": str,
+            "dest_ips": str,
+            "resp_port": int,
+            "proto": str,
+            "via_proxy": str,
+            "outcome": str,
+            "events": int,
+            "orig_bytes": int,
+            "resp_bytes": int,
+            "first_ts": int,
+            "last_ts": int,
+            "label": str,
+        },
+        pk=("finding_id", "dest", "resp_port", "proto", "via_proxy"),
+        foreign_keys=[("finding_id", "finding", "id")],
+    )
+
+
 def migrate(db: Database) -> None:
     """Apply the steps that are still missing.
 

@@ -32,11 +32,6 @@ JOIN channel USING (orig_ip, dest, resp_port, proto, via_proxy, is_reply)
 ORDER BY number, ts, orig_bytes, resp_bytes, duration_s
 """
 
-_FLOW_COLUMNS = (
-    *("orig_ip", "resp_ip", "resp_port", "proto", "name", "app", "conn_state", "orig_pkts", "resp_pkts", "orig_bytes"),
-    *("resp_bytes", "first_ts", "last_ts", "via_proxy", "uid"),
-)
-
 
 def series_columns(
     store: Store,
@@ -96,36 +91,6 @@ def population_columns(store: Store, since_ns: int | None = None, until_ns: int 
     except duckdb.Error as error:
         raise StoreError(f"cannot read the events: {error}") from error
     return {"clients": clients, "clients_of": counts}
-
-
-def flow_columns(
-    store: Store,
-    since_ns: int | None = None,
-    until_ns: int | None = None,
-    *,
-    bucket: int | None = None,
-    proxied_only: bool = False,
-) -> dict[str, Any]:
-    """The flows of a time span as columns, by the names that analyzers.flow_table.FlowTable gives them.
-
-    bucket : of one client bucket only; None: of all
-    proxied_only : only those that were asked of a proxy
-    """
-    import duckdb
-
-    buckets = None if bucket is None else [bucket]
-    flows, values = store.lake.relation("flow", since_ns=since_ns, until_ns=until_ns, buckets=buckets)
-    span = "via_proxy <> ''" if proxied_only else "true"
-    for condition, value in (("last_ts >= ?", since_ns), ("first_ts < ?", until_ns)):
-        if value is not None:
-            span += f" AND {condition}"
-            values.append(value)
-    names = ", ".join(_FLOW_COLUMNS)
-    try:
-        with store.lake.connect() as lake:
-            return dict(lake.execute(f"SELECT {names} FROM {flows} WHERE {span}", values).fetchnumpy())
-    except duckdb.Error as error:
-        raise StoreError(f"cannot read the flows: {error}") from error
 
 
 def _span(since_ns: int | None, until_ns: int | None, values: list[object]) -> str:

@@ -14,7 +14,9 @@ from sensor.store.columns import (
     EVENT,
     EVENT_KINDS,
     FINDING,
+    FINDING_CHANNEL,
     FLOW,
+    HOST,
     LAKE_TABLES,
     LAKE_VERSION,
     NOTE_WORDS,
@@ -23,7 +25,14 @@ from sensor.store.columns import (
 )
 from sensor.store.schema import SCHEMA_VERSION, SOURCE_STATES
 
-TABLES = {"flow": FLOW, "event": EVENT, "dns": DNS, "finding": FINDING}
+TABLES = {
+    "flow": FLOW,
+    "event": EVENT,
+    "dns": DNS,
+    "finding": FINDING,
+    "finding_channel": FINDING_CHANNEL,
+    "hosts": HOST,
+}
 
 CONTRACT = {
     "flow": """uid community_id first_ts last_ts duration_s proto orig_ip orig_port resp_ip resp_port vlan_id name
@@ -35,6 +44,9 @@ CONTRACT = {
     "dns": "ts orig_ip resp_ip qname qtype rcode answers ttl source app proto",
     "finding": """id analyzer orig_ip dest dest_ips resp_port proto score severity first_ts last_ts events interval_s
         jitter_frac via_proxy outcome reasons techniques state note""",
+    "finding_channel": """dest dest_ips resp_port proto via_proxy outcome events orig_bytes resp_bytes first_ts last_ts
+        label""",
+    "hosts": "ip names macs vendor role first_ts last_ts flows services proxies direct_frac",
 }
 """Names that other people's scripts rely on; one may be added at the end, none may go."""
 
