@@ -13,7 +13,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import lightgbm
 import numpy as np
 
 RISING = ("clock", "gain", "kept", "part_best", "part_mean", "quiet_gain", "orig_top", "orig_share", "same_size",
@@ -65,6 +64,8 @@ def node(tree: dict[str, Any]) -> Any:
 
 def main() -> None:
     """Fit and write."""
+    import lightgbm
+
     folder, out = Path(sys.argv[1]), Path(sys.argv[2])
     paths = sorted([*folder.glob("t*.npz"), *folder.glob("k*.npz")])
     rng = np.random.default_rng(1)

@@ -23,7 +23,7 @@ STATS = np.dtype(
         ("n_sized", np.int64),  # beats whose request carried payload
         ("n_same_size", np.int64),  # beats of the commonest request size
         ("same_size_bytes", np.int64),  # the commonest request size (largest request of a beat), bytes
-        ("mean_s", np.float64),  # mean of the beats in the window, by start or by pause as interval_s is, seconds
+        ("mean_s", np.float64),  # mean of the beats, also of those that a wide jitter puts beside the window, seconds
         ("median_s", np.float64),  # median of all gaps from beat to beat, seconds; 0 below 3 gaps
         ("spread_log", np.float64),  # standard deviation of ln(gap / median), gaps within a factor 8 of it
         ("low_log", np.float64),  # ln(median / 10th percentile) of the gaps
