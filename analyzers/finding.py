@@ -24,9 +24,11 @@ class Finding:
     events : how many events or flows the claim stands on
     interval_s, jitter_frac : the beat and half the spread of the middle 90 % of gaps as a share of it; None: no beat
     via_proxy : the proxy in between, or empty
-    outcome : established, refused, unanswered, or empty where the analyzer does not judge it
+    outcome : established, half, refused, unanswered, or empty where the analyzer does not judge it
     reasons : plain sentences with their numbers, the most telling first
     techniques : MITRE ATT&CK ids
+    channels : where the claim stands on several destinations, one mapping each: dest, dest_ips, resp_port, proto,
+        via_proxy, outcome, events, orig_bytes, resp_bytes, first_ts, last_ts, label (a benign explanation, or empty)
     """
 
     analyzer: str
@@ -46,6 +48,7 @@ class Finding:
     outcome: str = ""
     reasons: list[str] = field(default_factory=list)
     techniques: list[str] = field(default_factory=list)
+    channels: list[dict[str, Any]] = field(default_factory=list)
 
     def row(self) -> dict[str, Any]:
         """The fields by name, as the store takes them; lists are not copied."""

@@ -23,7 +23,7 @@ class Series:
     proto : n protocols in lower case: tcp, udp, icmp, ...
     name_source : n of proxy, sni, quic, http, dns, none
     via_proxy : n texts, empty where no proxy was in between
-    kind : n of connection, exchange, request, query, attempt: the commonest among the channel's events
+    kind : n of connection, exchange, reply, request, query, attempt: the commonest among the channel's events
     """
 
     off: NDArray[np.int64]

@@ -61,11 +61,12 @@ Finding = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What a capture gave. findings : the highest score first."""
+    """What a capture gave. findings : the highest score first; hosts : internal ones that were seen."""
 
     findings: list[Finding]
     packets: int
     minutes: float
+    hosts: int
 
 
 class Replays:
@@ -82,8 +83,9 @@ class Replays:
             (source,) = replay([str(self.data / "pcaps" / capture)], path, site=load_site(None, internal)).sources
             with Store.open(path, write=False) as store:
                 rows, _ = findings(store)
+                hosts = store.db.execute("SELECT count(*) FROM host").fetchone()[0]
         minutes = ((source.last_ts or 0) - (source.first_ts or 0)) / 60e9
-        return Replayed(rows, source.packets, minutes)
+        return Replayed(rows, source.packets, minutes, hosts)
 
 
 def rank_of(channel: dict[str, Any], rows: Sequence[Finding]) -> int | None:

@@ -23,9 +23,9 @@ from fuzzing import AROUND, GUIDED, Around, Outputs, captured, fuzz, note, untou
 
 # numba cannot compile instrumented code
 with atheris.instrument_imports(include=["sensor.protocols"]) if GUIDED else nullcontext():
-    from sensor.protocols import app_tcp, app_tor, apps, dns, http, socks, ssh, text, tls
+    from sensor.protocols import app_tcp, app_tor, apps, dns, http, nbns, socks, ssh, text, tls
 
-PORTS = (0, 53, 69, 123, 500, 514, 547, 1812, 3389, 4500)
+PORTS = (0, 53, 69, 123, 137, 500, 514, 547, 1812, 3389, 4500)
 HTTP_TEXTS = (http.METHOD, http.URI, http.HOST, http.USER_AGENT, http.FORWARDED_FOR, http.VIA, http.CONTENT_TYPE)
 Found = list[Any]
 
@@ -90,12 +90,14 @@ def look_ssh(at: Around, outputs: Outputs, room: int) -> Iterator[Any]:
 
 
 def look_dns(at: Around, outputs: Outputs, room: int) -> Iterator[Any]:
-    qname, answers = outputs.take(room), outputs.take(room)
-    addresses, info = outputs.take(8, np.uint64), outputs.take(dns.N_INFO, np.int64)
-    status = int(dns.parse_message(*at.all, qname, answers, addresses.reshape(4, 2), info))
-    assert status in range(4)
-    yield status
-    if status != dns.NOT_DNS:
+    for parse in (dns.parse_message, nbns.parse_nbns):
+        qname, answers = outputs.take(room), outputs.take(room)
+        addresses, info = outputs.take(8, np.uint64), outputs.take(dns.N_INFO, np.int64)
+        status = int(parse(*at.all, qname, answers, addresses.reshape(4, 2), info))
+        assert status in range(4)
+        yield status
+        if status == dns.NOT_DNS:
+            continue
         assert 0 <= info[dns.QNAME_BYTES] <= min(room, dns.NAME_TEXT_MAX)
         assert 0 <= info[dns.ANSWERS_BYTES] <= room
         assert 0 <= info[dns.N_ADDRESSES] <= 4

@@ -3,28 +3,54 @@
 In: a store, a site. Out: a report for whoever asked. One client bucket is in memory at a time.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from analyzers.beacon import score_beacons
+from analyzers.beacon import Beacons
 from analyzers.beacon.context import Population
-from analyzers.bypass import find_bypass
+from analyzers.contacts import FirstContacts
+from analyzers.egress import (
+    KNOWN_PORTS,
+    WEB_PORTS,
+    EgressTable,
+    Kept,
+    Surroundings,
+    decide_mode,
+    guess_roles,
+    judge_clients,
+    judge_servers,
+    learn_proxies,
+    proxies_of,
+    servers_of,
+)
+from analyzers.egress.beat import blocked_beats
+from analyzers.egress.roles import MIN_CLIENTS
+from analyzers.egress.table import ChannelKey
 from analyzers.finding import Finding, by_score
-from analyzers.flow_table import FlowTable
-from analyzers.proxies import learn_proxies
+from analyzers.long_connection import MIN_OPEN_S, find_long_connections
 from analyzers.series import Series
+from analyzers.strobe import MIN_CONNECTIONS, SLOT_S, find_strobes
+from analyzers.text import count
 from sensor.losses import tell_losses
 from sensor.site import Site
 from sensor.store.columns import N_BUCKETS
+from sensor.store.connections import busy_slots, long_pairs
+from sensor.store.contacts import first_contacts
+from sensor.store.egress import SERVICE_PORTS, Egress
 from sensor.store.evidence import keep_evidence
-from sensor.store.series import flow_columns, population_columns, series_columns
+from sensor.store.series import population_columns, series_columns
 from sensor.store.store import Store
-from sensor.store.summaries import save_channels, save_hosts
+from sensor.store.summaries import hosts_first_seen, save_channels, save_hosts
 
 MIN_CHANNEL_EVENTS = 4
 """Channels with fewer events cannot be scored and are not kept in the database; the lake has them."""
+
+MAX_WAITING_FINDINGS = 5_000
+"""Findings in memory before they are written."""
 
 
 @dataclass(slots=True)
@@ -54,30 +80,110 @@ def analyze(store_dir: Path, *, site: Site, since_ns: int | None = None, until_n
 def analyze_store(store: Store, site: Site, since_ns: int | None, until_ns: int | None) -> AnalyzeReport:
     """As `analyze`, in a store that is open for writing."""
     report = AnalyzeReport()
-    findings: list[Finding] = []
+    found = _Found(store, report)
+    slots: list[dict[str, Any]] = []
+    pairs: list[dict[str, Any]] = []
     people = population_columns(store, since_ns, until_ns)
+    beats: dict[ChannelKey, tuple[float, float]] = {}
     population = Population(sum(site.internal_mask(people["clients"])), people["clients_of"])
+    beacons = Beacons(site, population)
     for bucket in range(N_BUCKETS):
         if store.lake.files("event", since_ns=since_ns, until_ns=until_ns, buckets=[bucket]):
             series = Series(**series_columns(store, bucket, since_ns, until_ns))
             report.channels += len(series)
             report.events += len(series.ts_ns)
-            findings += score_beacons(series, site, population)
+            beacons.look(series)
+            beats |= blocked_beats(series)
             _summarize(store, series, site)
-    proxied = FlowTable(**flow_columns(store, since_ns, until_ns, proxied_only=True))
-    learned = learn_proxies(proxied, site)
-    if learned or site.proxies:
-        for bucket in range(N_BUCKETS):
-            flows = FlowTable(**flow_columns(store, since_ns, until_ns, bucket=bucket))
-            found, report.notes = find_bypass(flows, site, learned)
-            findings += found
-    else:  # without a proxy there is no way around it; the analyzer says so whatever the flows
-        report.notes = find_bypass(proxied, site, learned)[1]
-    tell_losses(store, findings)
-    findings.sort(key=by_score)
-    report.finding_ids = store.upsert_findings(finding.row() for finding in findings)
+        if store.lake.files("flow", since_ns=since_ns, until_ns=until_ns, buckets=[bucket]):
+            slots += busy_slots(store, bucket, SLOT_S, MIN_CONNECTIONS, since_ns, until_ns)
+            pairs += long_pairs(store, bucket, MIN_OPEN_S, since_ns, until_ns)
+    found.add(beacons.findings())
+    found.add(_judge_pairs(store, slots, pairs, site, population))
+    for findings in judge_egress(store, site, since_ns, until_ns, population.n_hosts, beats, report):
+        found.add(findings)
+    found.save()
     keep_evidence(store, report.finding_ids)
     return report
+
+
+def _judge_pairs(
+    store: Store, slots: list[dict[str, Any]], pairs: list[dict[str, Any]], site: Site, population: Population
+) -> list[Finding]:
+    """What counts and durations of connections show."""
+    dests = {row["dest"] for row in (*slots, *pairs)}
+    contacts = FirstContacts(**first_contacts(store, dests)) if dests else FirstContacts()
+    strobes = find_strobes(slots, site, population, contacts)
+    return strobes + find_long_connections(pairs, site, population, contacts)
+
+
+class _Found:
+    """Findings on their way into the store: the highest score first, as long as they are not too many for memory."""
+
+    def __init__(self, store: Store, report: AnalyzeReport) -> None:
+        self._store, self._report = store, report
+        self._waiting: list[Finding] = []
+
+    def add(self, findings: list[Finding]) -> None:
+        """Take those of one bucket."""
+        self._waiting += findings
+        if len(self._waiting) > MAX_WAITING_FINDINGS:
+            self.save()
+
+    def save(self) -> None:
+        """Write what waits."""
+        tell_losses(self._store, self._waiting)
+        self._waiting.sort(key=by_score)
+        self._report.finding_ids += self._store.upsert_findings(finding.row() for finding in self._waiting)
+        self._waiting.clear()
+
+
+def judge_egress(
+    store: Store,
+    site: Site,
+    since_ns: int | None,
+    until_ns: int | None,
+    n_hosts: int,
+    beats: Mapping[ChannelKey, tuple[float, float]],
+    report: AnalyzeReport,
+) -> Iterator[list[Finding]]:
+    """Findings on what left the network, one bucket at a time.
+
+    What was assumed, and what stayed below the threshold, goes into the notes.
+    """
+    kept = Kept()
+    with Egress(store, site, since_ns, until_ns) as egress:
+        asked = egress.proxies()
+        learned = learn_proxies(asked, site)
+        proxies = proxies_of(site, learned)
+        services = egress.services()
+        egress.gather(proxies)
+        users = frozenset(orig for orig, resp, port, _ in asked if (resp, port) in proxies or (resp, None) in proxies)
+        mode = decide_mode(site, learned, users, egress.web_hosts(WEB_PORTS), egress.via_words())
+        report.notes.append(f"proxy mode {mode.word}: {mode.why}")
+        report.notes += [
+            f"proxy {proxy.ip}:{proxy.port} was learned from {count(proxy.requests, 'flow')} of "
+            f"{count(proxy.clients, 'client')}; declare it in the site file to keep it"
+            for proxy in learned
+            if not site.is_proxy(proxy.ip, proxy.port)
+        ]
+        resolvers = [row for row in services if row[1] == 53 and row[3] >= MIN_CLIENTS]
+        around = Surroundings(mode, users, n_hosts, bool(resolvers), beats)
+        guessed = guess_roles(services, SERVICE_PORTS)
+        hosts = {row[0] for row in services} | {row[0] for row in asked} | egress.originators()
+        servers = servers_of(site, guessed, sorted(ip for ip in hosts if not mode.is_proxy(ip)))
+        first_seen = hosts_first_seen(store, servers)
+        for ip, _, _, _, first_ts, _ in services:
+            if ip in servers:  # one that only answers begins nothing
+                first_seen[ip] = min(first_ts, first_seen.get(ip, first_ts))
+        proxied = egress.proxied(list(servers))
+        for bucket in egress.buckets():
+            table = EgressTable(**egress.channels(bucket, KNOWN_PORTS))
+            yield judge_clients(table, site, around, frozenset(servers), kept)
+            yield judge_servers(table, [], site, servers, first_seen, beats)
+        nothing = EgressTable(**dict.fromkeys((field.name for field in fields(EgressTable)), ()))
+        yield judge_servers(nothing, proxied, site, servers, first_seen, beats)
+    report.notes += kept.sentences()
 
 
 def _summarize(store: Store, series: Series, site: Site) -> None:

@@ -134,6 +134,7 @@ APP_TEAMVIEWER = 48
 APP_PPTP = 49
 APP_STRATUM = 50
 APP_RSYNC = 51
+APP_NBNS = 52  # the name service of NetBIOS
 
 APP_NAMES = (
     "",
@@ -141,6 +142,6 @@ APP_NAMES = (
     *("bittorrent", "dtls", "kerberos", "ldap", "sip", "rtsp", "irc", "dhcp", "snmp", "mdns", "ssdp", "llmnr"),
     *("netbios", "dcerpc", "mqtt", "mysql", "postgresql", "mssql", "vnc", "telnet", "redis", "amqp", "xmpp", "bgp"),
     *("http2", "wireguard", "openvpn", "ike", "radius", "syslog", "tftp", "dhcpv6"),
-    *("websocket", "teamviewer", "pptp", "stratum", "rsync"),
+    *("websocket", "teamviewer", "pptp", "stratum", "rsync", "nbns"),
 )
 """The name of each APP_ code. New ones go to the end: stored codes keep their meaning."""

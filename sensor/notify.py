@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from analyzers.finding import SEVERITIES
 from sensor.outlets.senders import Send, senders
-from sensor.site import Outlets
+from sensor.settings import Outlets
 from sensor.store.outbox import note_failure, note_sent, waiting
 from sensor.store.store import Store
 

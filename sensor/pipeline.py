@@ -19,6 +19,7 @@ from sensor.decode.decoder import Decoder
 from sensor.errors import DamagedCaptureError
 from sensor.flows.tracker import FlowTracker, Sink, Timeouts
 from sensor.segments import TABLES, Columns, by_bucket, finished_rows
+from sensor.sightings import Fact, Sightings
 from sensor.store.lake import Lake
 from sensor.store.schema import SETTINGS
 
@@ -42,6 +43,7 @@ class Capture:
     first_ts, last_ts : ns of the oldest and newest packet, None without packets
     counters : everything counted, by kind and name
     error : what was wrong with the file, in words; empty when nothing was
+    host_facts : what hosts told of themselves, see Sightings.facts
     """
 
     packets: int = 0
@@ -51,6 +53,7 @@ class Capture:
     rows: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TABLES, 0))
     counters: dict[str, dict[str, int]] = field(default_factory=dict)
     error: str = ""
+    host_facts: dict[Fact, list[int]] = field(default_factory=dict)
 
 
 class LakeSink:
@@ -76,6 +79,7 @@ class LakeSink:
 class Pipeline:
     """Decoder and flow tracker of one capture, from whatever source: batches in, finished rows to the sink.
 
+    sightings : what hosts told of themselves
     packets : frames taken; oldest_ts, newest_ts : ns, of all frames, None before the first
     """
 
@@ -83,6 +87,7 @@ class Pipeline:
         """options : those of FlowTracker"""
         self.tracker = FlowTracker(sink, **options)
         self.decoder = Decoder()
+        self.sightings = Sightings()
         self.packets = 0
         self.oldest_ts: int | None = None
         self.newest_ts: int | None = None
@@ -93,7 +98,9 @@ class Pipeline:
         self.oldest_ts = oldest if self.oldest_ts is None else min(self.oldest_ts, oldest)
         self.newest_ts = newest if self.newest_ts is None else max(self.newest_ts, newest)
         self.packets += len(batch)
-        self.tracker.add(batch, self.decoder.decode(batch))
+        packets = self.decoder.decode(batch)
+        self.sightings.add(batch, packets)
+        self.tracker.add(batch, packets)
 
     def load_kernels(self) -> None:
         """Load every kernel before the first frame, which else would wait for it."""
@@ -108,6 +115,7 @@ class Pipeline:
             "link": {str(link): n for link, n in self.decoder.link_counts.items()},
             "tunnel": _named(TUNNEL_NAMES, self.decoder.tunnel_counts),
             "flows": {name: n for name, n in self.tracker.counts.items() if n},
+            "hosts": {"announcements_skipped": self.sightings.skipped} if self.sightings.skipped else {},
         }
 
 
@@ -149,6 +157,7 @@ def run_capture(
     capture.n_bytes = reader.bytes_read
     capture.first_ts, capture.last_ts = pipeline.oldest_ts, pipeline.newest_ts
     capture.rows = sink.rows
+    capture.host_facts = pipeline.sightings.facts
     capture.counters = pipeline.counters() | {
         "capture": {name: n for name, n in reader.anomalies.items() if n},
         SETTINGS: {"exchange_gap_ms": round(timeouts.gap_s * 1000)},

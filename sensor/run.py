@@ -23,6 +23,7 @@ from sensor.pipeline import Capture, Progress, run_capture
 from sensor.site import Site
 from sensor.store.lake import Lake
 from sensor.store.store import Store
+from sensor.store.summaries import save_host_facts
 
 
 @dataclass(slots=True)
@@ -167,6 +168,7 @@ def _finish(store: Store, digest: str, state: str, capture: Capture, report: Sou
         error=capture.error,
     )
     store.save_counters(digest, capture.counters)
+    save_host_facts(store, capture.host_facts)
     report.packets, report.counters, report.error = capture.packets, capture.counters, capture.error
     report.flows, report.events, report.dns = (capture.rows[table] for table in ("flow", "event", "dns"))
     report.first_ts, report.last_ts = capture.first_ts, capture.last_ts

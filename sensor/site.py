@@ -1,31 +1,28 @@
-"""What a person says about their network: which addresses are inside, which are left out, where the proxies are.
+"""What a person says about their network: which addresses are inside, which are left out, where the proxies are, what
+servers may do, when people work.
 
 In: a TOML site file and the words of `--internal`. Out: one immutable `Site` that answers "is this address inside?".
-The standard library only, so that the quick commands may import it. This module never guesses: a word it does not
-know in a site file is an error, and all errors of a file are told at once.
+Quick to import, as the quick commands need it. This module never guesses: a word it does not know in a site file is an
+error, and all errors of a file are told at once.
 """
 
 import tomllib
-from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from ipaddress import (
-    IPv4Address,
-    IPv4Network,
-    IPv6Address,
-    IPv6Network,
-    collapse_addresses,
-    ip_address,
-    ip_network,
-)
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
+from sensor import policy
+from sensor.destinations import Destinations, load_destinations
 from sensor.errors import UsageError
+from sensor.networks import Address, Network, Ranges, is_holding, parse_address
+from sensor.policy import DirectRule, Role, read_networks, read_texts
+from sensor.settings import OUTLET, SECTIONS, Outlets, Reader, number
+from sensor.workdays import Calendar
 
-Network = IPv4Network | IPv6Network
-Address = IPv4Address | IPv6Address
+__all__ = ["Address", "Network", "Proxy", "Site", "load_site", "parse_address"]
 
 DEFAULT_INTERNAL: tuple[Network, ...] = tuple(
     ip_network(text)
@@ -43,8 +40,12 @@ DEFAULT_INTERNAL: tuple[Network, ...] = tuple(
 )
 
 
-DEFAULT_GAP_S, MIN_GAP_S, MAX_GAP_S = 1.0, 0.05, 3600.0
+DEFAULT_GAP_S, MIN_GAP_S, MAX_GAP_S = 0.8, 0.05, 3600.0
 """The silence between two exchanges of a connection, seconds: the default, and what is allowed."""
+
+
+AUTO, EXPLICIT, TRANSPARENT, NO_PROXY = "auto", "explicit", "transparent", "none"
+PROXY_MODES = (AUTO, EXPLICIT, TRANSPARENT, NO_PROXY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,54 +56,6 @@ class Proxy:
     port: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Ranges:
-    """Networks as sorted, disjoint integer ranges, one list per IP version: membership is one bisection."""
-
-    starts4: list[int]
-    ends4: list[int]
-    starts6: list[int]
-    ends6: list[int]
-
-    @classmethod
-    def of(cls, networks: Iterable[Network]) -> "_Ranges":
-        networks = tuple(networks)
-        v4 = list(collapse_addresses([net for net in networks if isinstance(net, IPv4Network)]))
-        v6 = list(collapse_addresses([net for net in networks if isinstance(net, IPv6Network)]))
-        return cls(
-            [int(net.network_address) for net in v4],
-            [int(net.broadcast_address) for net in v4],
-            [int(net.network_address) for net in v6],
-            [int(net.broadcast_address) for net in v6],
-        )
-
-    def holds(self, address: Address) -> bool:
-        value = int(address)
-        starts, ends = (self.starts4, self.ends4) if address.version == 4 else (self.starts6, self.ends6)
-        i = bisect_right(starts, value) - 1
-        return i >= 0 and value <= ends[i]
-
-
-@dataclass(frozen=True, slots=True)
-class Outlets:
-    """Where new findings are told, beside `kagami findings`.
-
-    journal : to the systemd journal
-    syslog : udp://HOST:PORT, tcp://HOST:PORT or unix:///PATH, empty: nowhere; syslog_format : cef or json
-    webhook : URL that JSON is posted to, empty: nowhere; webhook_token_file : file with a bearer token for it
-    min_severity : low, medium, high or critical
-    per_minute : messages to one outlet a minute, at most; the rest waits
-    """
-
-    journal: bool = False
-    syslog: str = ""
-    syslog_format: str = "cef"
-    webhook: str = ""
-    webhook_token_file: str = ""
-    min_severity: str = "medium"
-    per_minute: int = 30
-
-
 @dataclass(frozen=True)
 class Site:
     """The organisation's network, as far as a person told us.
@@ -110,20 +63,30 @@ class Site:
     internal : networks whose hosts are one's own; the default is `DEFAULT_INTERNAL`
     excluded : networks that no analyzer judges, at either end of a flow; flows are stored all the same
     proxies : declared web proxies
+    proxy_mode : explicit, transparent or none; auto: learned from the traffic
+    direct : what may go out without the proxy
+    roles : servers and what each may contact outside
+    calendar : when people work; None: not said, and hours are not judged
+    destination_files : files with sets of destinations beside the bundled ones
     exchange_gap_s : seconds of silence that separate two exchanges of one connection
     flush_s : seconds between two writings of a live capture
     max_flows : live flows followed at once by a live capture
     filter, workers : of a live capture, as `kagami watch` has them, where its command line does not say otherwise
     ring_mib : MiB of the ring that the kernel puts packets in
-    outlets : where new findings are told
     lake_days, lake_gib : how long, and up to which size, the flow history is kept; 0: no limit
     results_days : how long findings that are settled, and what was counted, are kept; 0: no limit
     free_gib : GiB of the disk that are always left free
+    outlets : where new findings are told
     """
 
     internal: tuple[Network, ...] = DEFAULT_INTERNAL
     excluded: tuple[Network, ...] = ()
     proxies: tuple[Proxy, ...] = ()
+    proxy_mode: str = AUTO
+    direct: tuple[DirectRule, ...] = ()
+    roles: tuple[Role, ...] = ()
+    calendar: Calendar | None = None
+    destination_files: tuple[Path, ...] = ()
     exchange_gap_s: float = DEFAULT_GAP_S
     flush_s: float = 10.0
     max_flows: int = 1 << 19
@@ -135,17 +98,24 @@ class Site:
     results_days: float = 400.0
     free_gib: float = 1.0
     outlets: Outlets = field(default_factory=Outlets)
-    _internal: _Ranges = field(init=False, repr=False, compare=False)
-    _excluded: _Ranges = field(init=False, repr=False, compare=False)
+    _internal: Ranges = field(init=False, repr=False, compare=False)
+    _excluded: Ranges = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_internal", _Ranges.of(self.internal))
-        object.__setattr__(self, "_excluded", _Ranges.of(self.excluded))
+        object.__setattr__(self, "_internal", Ranges.of(self.internal))
+        object.__setattr__(self, "_excluded", Ranges.of(self.excluded))
 
     def is_internal(self, address: str | Address) -> bool:
         """Whether an address lies in the internal networks; False for text that is no address."""
         parsed = parse_address(address)
         return parsed is not None and self._internal.holds(parsed)
+
+    def is_host(self, address: str | Address) -> bool:
+        """Whether an address can be one host's: neither multicast nor broadcast of its internal network."""
+        parsed = parse_address(address)
+        if parsed is None or parsed.is_multicast or parsed.is_unspecified or parsed.is_loopback:
+            return False
+        return int(parsed) != 0xFFFFFFFF and parsed not in {net.broadcast_address for net in self.internal}
 
     def is_excluded(self, address: str | Address) -> bool:
         """Whether an address lies in the networks that are not judged; False for text that is no address."""
@@ -170,21 +140,21 @@ class Site:
         parsed = parse_address(address)
         return any(proxy.address == parsed and proxy.port in (None, port) for proxy in self.proxies)
 
+    def role_of(self, address: str | Address) -> Role | None:
+        """The declared role of a server, the first that names it."""
+        parsed = parse_address(address)
+        if parsed is None:
+            return None
+        return next((role for role in self.roles if any(is_holding(net, parsed) for net in role.hosts)), None)
+
+    @cached_property
+    def destinations(self) -> Destinations:
+        """The sets of destinations, those of the site's own files included. Raises: UsageError."""
+        return load_destinations(self.destination_files)
+
     def internal_mask(self, addresses: Sequence[str]) -> list[bool]:
         """`is_internal` of each of many (distinct) addresses."""
         return [self.is_internal(address) for address in addresses]
-
-
-def parse_address(value: str | Address) -> Address | None:
-    """An address from its text, None for other text; an IPv4-mapped IPv6 address is its IPv4 address, as in rows."""
-    if isinstance(value, str):
-        try:
-            value = ip_address(value)
-        except ValueError:
-            return None
-    if isinstance(value, IPv6Address) and value.ipv4_mapped is not None:
-        return value.ipv4_mapped
-    return value
 
 
 def load_site(path: Path | None, internal: Sequence[str] = ()) -> Site:
@@ -198,12 +168,18 @@ def load_site(path: Path | None, internal: Sequence[str] = ()) -> Site:
         for section, table in _read_toml(path).items():
             values |= _read_section(str(path), section, table, errors)
     if internal:
-        values["internal"] = _networks("--internal", "", list(internal), errors)
-    outlets = {name.removeprefix(_OUTLET): values.pop(name) for name in list(values) if name.startswith(_OUTLET)}
+        values["internal"] = read_networks("--internal", "", list(internal), errors)
+    outlets = {name.removeprefix(OUTLET): values.pop(name) for name in list(values) if name.startswith(OUTLET)}
     site = Site(**values, outlets=Outlets(**outlets))
+    base = path.parent if path is not None else Path()
+    site = replace(site, destination_files=tuple(base / file for file in site.destination_files))
     if not site.internal and not errors:
         errors.append(f"{path}: [networks] internal is empty; allowed: at least one network")
     errors += _contradictions(str(path) if path else "--internal", site)
+    try:
+        errors += policy.unknown_sets(str(path), site.roles, site.direct, site.destinations.sets)
+    except UsageError as wrong:
+        errors.append(str(wrong))
     if errors:
         raise UsageError("\n".join(errors))
     return site
@@ -222,9 +198,14 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 def _read_section(file: str, section: str, table: Any, errors: list[str]) -> dict[str, Any]:
     """The Site fields that one table of the file sets."""
+    if section == "roles":
+        return {"roles": policy.read_roles(file, table, errors)}
+    if section == "calendar":
+        return {"calendar": policy.read_calendar(file, table, errors)}
     keys = _SECTIONS.get(section)
     if keys is None:
-        errors.append(f"{file}: unknown section [{section}]; known: {_listed(f'[{name}]' for name in _SECTIONS)}")
+        known = _listed(["[[roles]]", "[calendar]", *(f"[{name}]" for name in _SECTIONS)])
+        errors.append(f"{file}: unknown section [{section}]; known: {known}")
         return {}
     if not isinstance(table, dict):
         errors.append(f"{file}: {section} = {table!r} must be a table, written [{section}]")
@@ -239,39 +220,10 @@ def _read_section(file: str, section: str, table: Any, errors: list[str]) -> dic
     return values
 
 
-def _texts(file: str, key: str, value: Any, allowed: str, errors: list[str]) -> list[str]:
-    """The strings of a list; anything else is an error."""
-    if not isinstance(value, list):
-        errors.append(f"{file}: {key} = {value!r} must be a list of {allowed}")
-        return []
-    errors += [f"{file}: {key} holds {item!r}; allowed: {allowed}" for item in value if not isinstance(item, str)]
-    return [item for item in value if isinstance(item, str)]
-
-
-def _networks(file: str, key: str, value: Any, errors: list[str]) -> tuple[Network, ...]:
-    allowed = 'networks in CIDR form, such as "10.0.0.0/8" or "fd00::/8"'
-    place = f"{file}: {key}" if key else file
-    networks = []
-    for text in _texts(file, key, value, allowed, errors):
-        try:
-            networks.append(ip_network(text))
-        except ValueError:
-            errors.append(f"{place} holds {text!r}{_meant(text)}; allowed: {allowed}")
-    return tuple(networks)
-
-
-def _meant(text: str) -> str:
-    """A hint for a network whose host bits are set, the usual slip."""
-    try:
-        return f", which has host bits set (meant {ip_network(text, strict=False)}?)"
-    except ValueError:
-        return ""
-
-
 def _proxies(file: str, key: str, value: Any, errors: list[str]) -> tuple[Proxy, ...]:
     allowed = 'addresses with or without a port, such as "10.0.0.5:3128", "10.0.0.5" or "[fd00::5]:3128"'
     proxies = []
-    for text in _texts(file, key, value, allowed, errors):
+    for text in read_texts(file, key, value, allowed, errors):
         proxy = _proxy(text)
         if proxy is None:
             errors.append(f"{file}: {key} holds {text!r}; allowed: {allowed}, port 1 to 65535")
@@ -282,68 +234,15 @@ def _proxies(file: str, key: str, value: Any, errors: list[str]) -> tuple[Proxy,
     return tuple(proxies)
 
 
-def _text(file: str, key: str, value: Any, errors: list[str]) -> str:
-    if isinstance(value, str) and value.isprintable():
-        return value
-    errors.append(f"{file}: {key} = {value!r}; allowed: text on one line")
-    return ""
+def _mode(file: str, key: str, value: Any, errors: list[str]) -> str:
+    if value not in PROXY_MODES:
+        errors.append(f"{file}: {key} = {value!r}; allowed: {', '.join(PROXY_MODES)}")
+        return AUTO
+    return str(value)
 
 
-def _flag(file: str, key: str, value: Any, errors: list[str]) -> bool:
-    if not isinstance(value, bool):
-        errors.append(f"{file}: {key} = {value!r}; allowed: true or false")
-    return value is True
-
-
-def _one_of(*allowed: str) -> "_Reader":
-    def read(file: str, key: str, value: Any, errors: list[str]) -> str:
-        if value in allowed:
-            return str(value)
-        errors.append(f"{file}: {key} = {value!r}; allowed: {', '.join(allowed)}")
-        return allowed[0]
-
-    return read
-
-
-def _place(*schemes: str) -> "_Reader":
-    """A URL of one of these schemes, with a host, or a path for unix."""
-    allowed = " or ".join(f"{scheme}://{'/PATH' if scheme == 'unix' else 'HOST'}" for scheme in schemes)
-
-    def read(file: str, key: str, value: Any, errors: list[str]) -> str:
-        try:
-            parts = urlsplit(value if isinstance(value, str) else "")
-            is_good = parts.scheme in schemes and bool(parts.path if parts.scheme == "unix" else parts.hostname)
-            is_good = is_good and parts.port != 0
-        except ValueError:
-            is_good = False
-        if not is_good:
-            errors.append(f"{file}: {key} = {value!r}; allowed: {allowed}")
-            return ""
-        return str(value)
-
-    return read
-
-
-def _path(file: str, key: str, value: Any, errors: list[str]) -> str:
-    if isinstance(value, str) and value.startswith("/") and "\0" not in value:
-        return value
-    errors.append(f"{file}: {key} = {value!r}; allowed: a path that begins with /")
-    return ""
-
-
-def _number(low: float, high: float, default: float, unit: str) -> "_Reader":
-    """A reader of a number within bounds; a whole one where the default is one."""
-    kinds = (int,) if isinstance(default, int) else (int, float)
-
-    def read(file: str, key: str, value: Any, errors: list[str]) -> float:
-        is_number = isinstance(value, kinds) and not isinstance(value, bool)
-        if is_number and low <= value <= high:
-            return type(default)(value)
-        what = "a whole number" if isinstance(default, int) else "a number"
-        errors.append(f"{file}: {key} = {value!r}; allowed: {what} of {unit} from {low:g} to {high:g}")
-        return default
-
-    return read
+def _files(file: str, key: str, value: Any, errors: list[str]) -> tuple[Path, ...]:
+    return tuple(map(Path, read_texts(file, key, value, "names of TOML files with sets of destinations", errors)))
 
 
 def _proxy(text: str) -> Proxy | None:
@@ -384,6 +283,14 @@ def _contradictions(file: str, site: Site) -> list[str]:
         for proxy in site.proxies
         if site.is_excluded(proxy.address)
     ]
+    if site.proxy_mode == NO_PROXY and site.proxies:
+        errors.append(f'{file}: [proxies] mode = "none", but addresses names {len(site.proxies)}')
+    errors += [
+        f"{file}: [[roles]] {role.name} hosts holds {net}, which is not in [networks] internal"
+        for role in site.roles
+        for net in role.hosts
+        if not any(net.version == own.version and net.subnet_of(own) for own in site.internal)  # type: ignore[arg-type]
+    ]
     errors += [
         f"{file}: [proxies] addresses holds {proxy.address} with port {proxy.port} and also without a port"
         for proxy in site.proxies
@@ -396,33 +303,15 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(names))
 
 
-_OUTLET = "outlet."
-_Reader = Callable[[str, str, Any, list[str]], Any]
-_SECTIONS: dict[str, dict[str, tuple[str, _Reader]]] = {
-    "networks": {"internal": ("internal", _networks), "excluded": ("excluded", _networks)},
-    "proxies": {"addresses": ("proxies", _proxies)},
+_SECTIONS: dict[str, dict[str, tuple[str, Reader]]] = {
+    "networks": {"internal": ("internal", read_networks), "excluded": ("excluded", read_networks)},
+    "proxies": {"addresses": ("proxies", _proxies), "mode": ("proxy_mode", _mode)},
+    "direct": {"allow": ("direct", policy.read_direct)},
+    "destinations": {"files": ("destination_files", _files)},
+    **SECTIONS,
     "capture": {
-        "exchange_gap_s": ("exchange_gap_s", _number(MIN_GAP_S, MAX_GAP_S, DEFAULT_GAP_S, "seconds")),
-        "flush_s": ("flush_s", _number(1.0, 3600.0, 10.0, "seconds")),
-        "max_flows": ("max_flows", _number(1024, 1 << 21, 1 << 19, "flows")),
-        "filter": ("filter", _text),
-        "workers": ("workers", _number(1, 64, 1, "threads")),
-        "ring_mib": ("ring_mib", _number(8, 2032, 128, "MiB")),
-    },
-    "outlets": {
-        "journal": ("outlet.journal", _flag),
-        "syslog": ("outlet.syslog", _place("udp", "tcp", "unix")),
-        "syslog_format": ("outlet.syslog_format", _one_of("cef", "json")),
-        "webhook": ("outlet.webhook", _place("https", "http")),
-        "webhook_token_file": ("outlet.webhook_token_file", _path),
-        "min_severity": ("outlet.min_severity", _one_of("low", "medium", "high", "critical")),
-        "per_minute": ("outlet.per_minute", _number(1, 10_000, 30, "messages")),
-    },
-    "retention": {
-        "lake_days": ("lake_days", _number(0.0, 36_500.0, 90.0, "days")),
-        "lake_gib": ("lake_gib", _number(0.0, 1e6, 0.0, "GiB")),
-        "results_days": ("results_days", _number(0.0, 36_500.0, 400.0, "days")),
-        "free_gib": ("free_gib", _number(0.0, 1e6, 1.0, "GiB")),
+        "exchange_gap_s": ("exchange_gap_s", number(MIN_GAP_S, MAX_GAP_S, DEFAULT_GAP_S, "seconds")),
+        **SECTIONS["capture"],
     },
 }
 """Section -> key -> (field of Site, reader of the value)."""

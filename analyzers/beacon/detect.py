@@ -1,108 +1,210 @@
-"""The beacon analyzer: channels in, findings out. Which machine keeps calling the same outside host by a clock?"""
+"""The beacon analyzer: channels in, findings out. Which machine keeps calling the same outside host by a clock?
+
+Buckets of clients are looked at one by one; what is kept of each channel is a row. Then the channels are compared,
+wherever they were, and judged: by the model of malice where there are hosts enough to compare, else by the clock alone.
+"""
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzers.beacon.context import Population, infrastructure_label, outside_mask, population_of, techniques
-from analyzers.beacon.groups import merge_groups, same_address_groups
+from analyzers.beacon.context import Population, outside_mask, population_of
+from analyzers.beacon.groups import Group, merge_groups, related_groups
+from analyzers.beacon.judge import Look, features_of, look_at
 from analyzers.beacon.measure import measure_channels
-from analyzers.beacon.reasons import explain, explain_answers, explain_contacts, jitter_frac
-from analyzers.beacon.score import REPORT_FROM, common_cost, score_channels
-from analyzers.finding import Finding, by_score, severity_of
+from analyzers.beacon.model import load_model
+from analyzers.beacon.score import MAX_ALONE, REPORT_FROM, common_cost, score_channels
+from analyzers.beacon.tell import Channel, channel_of, tell
+from analyzers.finding import Finding, by_score
 from analyzers.series import Series
 from sensor.site import Site
+
+Floats = NDArray[np.float64]
+Table = dict[str, Floats]
+
+NETWORK_FROM = 10
+"""From so many internal hosts on, channels are compared and the model judges; the smallest network it was fitted on
+has twelve. With fewer hosts a clock is all that is known."""
+
+KEEP_FROM = 0.02
+"""Channels whose clock scores less can never be told; their names are not kept."""
+
+ODD_PERIOD_LOG = 0.3
+"""Where others keep a period at a destination and a host keeps one this far off (35 %), it does not do what they do."""
 
 GROUP_GAIN = 0.05
 """How much better a merged group has to score than its best member to be told instead of it. Where two members or more
 would be told, about as good is good enough: they are one behaviour."""
 
-MAX_NAMES_TOLD = 5
-
 
 def score_beacons(series: Series, site: Site, population: Population | None = None) -> list[Finding]:
     """Findings for the channels that look like a beacon to the outside, the highest score first.
 
-    Every channel with at least REPORT_FROM is in it, at most once: alone, or in a group of names on one address.
+    Every channel with at least REPORT_FROM is in it, at most once: alone, or in a group of related channels.
     The same series gives the same list; the order of its channels does not matter.
 
     population : of the whole network, when `series` is only a part of it; None: of the series
 
     Raises: ValueError when the series contradicts itself (see Series.check)
     """
-    population = population or population_of(series, site)
-    scored = _Scored(series, site, population)
-    replaced: set[int] = set()
-    findings = []
-    groups = same_address_groups(series)
-    if groups:
-        merged = _Scored(merge_groups(series, groups), site, population)
-        for g, group in enumerate(groups):
-            members = np.nan_to_num(scored.score[group])
-            gain = -GROUP_GAIN if (members >= REPORT_FROM).sum() > 1 else GROUP_GAIN
-            if merged.score[g] >= max(REPORT_FROM, members.max() + gain):
-                findings.append(merged.finding(g, _names(series, group)))
-                replaced.update(group)
-    findings += [scored.finding(int(i)) for i in np.flatnonzero(scored.score >= REPORT_FROM) if int(i) not in replaced]
-    return sorted(findings, key=by_score)
+    beacons = Beacons(site, population or population_of(series, site))
+    beacons.look(series)
+    return beacons.findings()
 
 
-class _Scored:
-    """A series with its statistics and scores; NaN where a channel is not judged."""
+@dataclass(slots=True)
+class _Bucket:
+    """What is kept of a bucket: the look at its channels and at its groups, and who the told ones would be.
 
-    def __init__(self, series: Series, site: Site, population: Population) -> None:
-        self.series = series
+    members : for each group, the positions of its members in `look`
+    channels, groups : by position; only those that may be told
+    """
+
+    look: Look
+    merged: Look
+    members: list[list[int]]
+    outside: NDArray[np.bool_]
+    channels: dict[int, Channel]
+    groups: dict[int, Channel]
+
+
+class Beacons:
+    """Takes bucket after bucket of clients, then gives the findings of all."""
+
+    def __init__(self, site: Site, population: Population) -> None:
         self.site = site
-        self.stats = measure_channels(series)
-        self.n_hosts = population.n_hosts
-        self.n_contacting = np.array([population.clients_of.get(dest, 1) for dest in series.dest], np.int64)
-        self.cost = common_cost(self.n_contacting, self.n_hosts)
-        score = np.maximum(score_channels(self.stats) - self.cost, 0.0)
-        self.score: NDArray[np.float64] = np.where(outside_mask(series, site), score, np.nan)
+        self.population = population
+        self._buckets: list[_Bucket] = []
 
-    def finding(self, i: int, names: str = "") -> Finding:
-        """Channel i as a finding; `names` tells what a group was merged from."""
-        series, row = self.series, self.stats[i]
-        label = infrastructure_label(series.proto[i], series.resp_port[i])
-        begin, end = series.off[i], series.off[i + 1]
-        score = float(self.score[i])
-        return Finding(
-            analyzer="beacon",
-            orig_ip=series.orig_ip[i],
-            dest=series.dest[i],
-            dest_ips=tuple(series.dest_ips[i]),
-            resp_port=int(series.resp_port[i]),
-            proto=series.proto[i],
-            score=round(score, 4),
-            severity=severity_of(score, at_most="low" if label else "high"),
-            first_ts=int(series.ts_ns[begin]),
-            last_ts=int(series.ts_ns[end - 1]),
-            events=int(end - begin),
-            interval_s=round(float(row["interval_s"]), 6),
-            jitter_frac=round(jitter_frac(row), 4),
-            via_proxy=series.via_proxy[i],
-            reasons=[
-                *explain(row),
-                *explain_answers(row),
-                *([names] if names else []),
-                *([f"this looks like {label}; the severity is lowered"] if label else []),
-                *self._surroundings(i),
-            ],
-            techniques=techniques(series, i, int(row["n_answered"])),
+    @property
+    def is_network(self) -> bool:
+        """Whether there are hosts enough to compare."""
+        return self.population.n_hosts >= NETWORK_FROM
+
+    def look(self, series: Series) -> None:
+        """Look at the channels of some clients, which have to be there with all of their channels.
+
+        Raises: ValueError when the series contradicts itself (see Series.check)
+        """
+        clients = np.array([self.population.clients_of.get(dest, 1) for dest in series.dest], np.int64)
+        look = look_at(series, clients)
+        groups = related_groups(series, look.channel[look.pairs].tolist())
+        position = dict(zip(look.channel.tolist(), range(len(look)), strict=True))
+        merged, members, channels_of_groups = self._merge(series, groups, look, position)
+        outside = outside_mask(series, self.site)
+        may_be_told = outside[look.channel] & (look.clock >= KEEP_FROM)
+        self._buckets.append(
+            _Bucket(
+                look,
+                merged,
+                members,
+                outside[look.channel],
+                {k: channel_of(series, int(look.channel[k])) for k in np.flatnonzero(may_be_told).tolist()},
+                channels_of_groups,
+            )
         )
 
-    def _surroundings(self, i: int) -> list[str]:
-        series = self.series
-        sentences = explain_contacts(int(self.n_contacting[i]), self.n_hosts, float(self.cost[i]))
-        if series.via_proxy[i]:
-            sentences.append(f"asked of the proxy {series.via_proxy[i]}")
-        if series.kind[i] == "exchange":
-            sentences.append("the beats are exchanges inside long connections")
-        if not self.site.is_internal(series.orig_ip[i]):
-            sentences.append(f"{series.orig_ip[i]} is not in the internal networks: name them if it is one of yours")
-        return sentences
+    def findings(self) -> list[Finding]:
+        """The findings of all buckets, the highest score first."""
+        scores = self._scores()
+        findings = []
+        for bucket, (own, merged, table, group_table) in zip(self._buckets, scores, strict=True):
+            replaced: set[int] = set()
+            for g, channel in bucket.groups.items():
+                members = bucket.members[g]
+                best = own[members] if members else np.zeros(1)
+                gain = -GROUP_GAIN if (best >= REPORT_FROM).sum() > 1 else GROUP_GAIN
+                if merged[g] >= max(REPORT_FROM, best.max() + gain) and not replaced.intersection(members):
+                    findings.append(self._tell(channel, bucket.merged, g, merged[g], group_table))
+                    replaced.update(members)
+            findings += [
+                self._tell(channel, bucket.look, k, own[k], table)
+                for k, channel in bucket.channels.items()
+                if own[k] >= REPORT_FROM and k not in replaced
+            ]
+        return sorted(findings, key=by_score)
+
+    def channel_scores(self) -> list[tuple[NDArray[np.int64], Floats, Floats]]:
+        """For each bucket: the channels that were judged, the score of each and its beat in seconds (NaN: none).
+
+        A member of a group has the score and the beat of the group where that is higher.
+        """
+        results = []
+        for bucket, (own, merged, *_) in zip(self._buckets, self._scores(), strict=True):
+            score = own.copy()
+            beat_s = _beat_s(bucket.look)
+            group_beat_s = _beat_s(bucket.merged)
+            for g, members in enumerate(bucket.members):
+                for k in members:
+                    if merged[g] > score[k]:
+                        score[k], beat_s[k] = merged[g], group_beat_s[g]
+            results.append((bucket.look.channel, score, beat_s))
+        return results
+
+    def _merge(
+        self, series: Series, groups: list[Group], look: Look, position: dict[int, int]
+    ) -> tuple[Look, list[list[int]], dict[int, Channel]]:
+        """The look at the groups that may be told, their members' positions, and the groups as channels."""
+        if not groups:
+            return look.none(), [], {}
+        together = merge_groups(series, groups)
+        stats = measure_channels(together)
+        clock = np.nan_to_num(score_channels(stats))
+        outside = outside_mask(together, self.site)
+        told = [
+            g
+            for g in np.flatnonzero(outside & (clock >= KEEP_FROM)).tolist()
+            if any(i in position for i in groups[g].members)
+        ]
+        members = [[position[i] for i in groups[g].members if i in position] for g in told]
+        leaders = [max(positions, key=lambda k: int(look.stats["n_events"][k])) for positions in members]
+        merged = look.take(np.array(leaders, np.int64))
+        merged.stats, merged.clock = stats[told], clock[told]
+        clients = [max(int(look.clients[k]) for k in positions) for positions in members]
+        merged.clients = np.array(clients, np.int64)
+        names = [sorted({series.dest[i] for i in groups[g].members}) for g in told]
+        channels = {
+            position: channel_of(together, g, names[position], groups[g].words) for position, g in enumerate(told)
+        }
+        return merged, members, channels
+
+    def _scores(self) -> list[tuple[Floats, Floats, Table, Table]]:
+        """For each bucket: scores of channels and of groups, NaN where the destination is not outside; their features.
+
+        Without a network there are no features.
+        """
+        if not self._buckets:
+            return []
+        n = self.population.n_hosts
+        if not self.is_network:
+            return [
+                (np.where(b.outside, _alone(b.look, n), np.nan), _alone(b.merged, n), {}, {}) for b in self._buckets
+            ]
+        model = load_model()
+        tables = features_of([b.look for b in self._buckets], [b.merged for b in self._buckets], n)
+        results = []
+        for bucket, (table, merged_table) in zip(self._buckets, tables, strict=True):
+            own, merged = (model.scores(model.logits(t)) for t in (table, merged_table))
+            results.append((np.where(bucket.outside, own, np.nan), merged, table, merged_table))
+        return results
+
+    def _tell(self, channel: Channel, look: Look, k: int, score: float, table: Table) -> Finding:
+        n_hosts = self.population.n_hosts
+        if not table:
+            cost = float(common_cost(look.clients[k : k + 1], n_hosts)[0])
+            return tell(channel, look, k, float(score), self.site, n_hosts, cost=cost)
+        own = {name: values[k : k + 1] for name, values in table.items()}
+        parts = {name: float(values[0]) for name, values in load_model().parts(own).items()}
+        is_odd = float(own["period_off"][0]) > ODD_PERIOD_LOG
+        return tell(channel, look, k, float(score), self.site, n_hosts, parts=parts, is_odd=is_odd)
 
 
-def _names(series: Series, group: list[int]) -> str:
-    names = sorted({series.dest[i] for i in group})
-    more = f" and {len(names) - MAX_NAMES_TOLD:,} more" if len(names) > MAX_NAMES_TOLD else ""
-    return f"{len(names):,} names of one address taken together: {', '.join(names[:MAX_NAMES_TOLD])}{more}"
+def _alone(look: Look, n_hosts: int) -> Floats:
+    """The scores of channels that cannot be compared: the clock's, and no more than MAX_ALONE."""
+    return np.minimum(np.maximum(look.clock - common_cost(look.clients, n_hosts), 0.0), MAX_ALONE)
+
+
+def _beat_s(look: Look) -> Floats:
+    beat_s = look.stats["mean_s"]
+    return np.where(beat_s > 0, beat_s, np.nan)

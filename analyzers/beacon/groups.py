@@ -1,33 +1,68 @@
-"""Channels of one host that reach one address under several names, merged: a beat split over names shows again."""
+"""Channels of one host that belong together, merged: a beat split over names or addresses shows again.
+
+A beacon may take its names or addresses in turn: several names of one address, names below one registered domain,
+addresses of one block, or destinations that have nothing in common but that this host goes to them in the same
+manner and nobody else does. Channels through a proxy have the proxy's address, so for them only names count.
+"""
 
 from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from ipaddress import ip_address, ip_network
 
 import numpy as np
+from publicsuffixlist import PublicSuffixList
 
 from analyzers.series import Series
 
+MAX_MEMBERS = 64
+"""Larger groups are a service that gives every client many names, not a beacon with a few."""
 
-def same_address_groups(series: Series) -> list[list[int]]:
-    """Channel numbers of each group: same client, same single address, port and protocol, different names.
+MIN_EVENTS = 6
+"""Fewer events than this in all say nothing together either."""
 
-    Channels through a proxy have the proxy's address and are left alone.
+BLOCK_V4, BLOCK_V6 = 24, 48
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Channels taken together. dest : what they are told as, empty: their busiest; words : what unites them"""
+
+    members: tuple[int, ...]
+    dest: str
+    words: str
+
+
+def related_groups(series: Series, twins: Iterable[tuple[int, int]] = ()) -> list[Group]:
+    """The groups of a series' channels, each set of channels once, by what explains it best first.
+
+    twins : pairs of channels of one host that look like taking turns
     """
-    members: defaultdict[tuple[str, str, int, str], list[int]] = defaultdict(list)
-    for i, addresses in enumerate(series.dest_ips):
-        if len(addresses) == 1 and not series.via_proxy[i]:
-            members[series.orig_ip[i], addresses[0], series.resp_port[i], series.proto[i]].append(i)
-    return [group for group in members.values() if len(group) > 1]
+    groups = [
+        *_by(series, _address, "names of one address"),
+        *_by(series, _domain, "names below one domain"),
+        *_by(series, _block, "addresses of one block", keep_dest=False),
+        *(Group(members, "", "destinations in the same manner") for members in _connected(twins)),
+    ]
+    once: dict[tuple[int, ...], Group] = {}
+    for group in groups:
+        n_events = sum(int(series.off[i + 1] - series.off[i]) for i in group.members)
+        if len(group.members) <= MAX_MEMBERS and n_events >= MIN_EVENTS:
+            once.setdefault(group.members, group)
+    return list(once.values())
 
 
-def merge_groups(series: Series, groups: list[list[int]]) -> Series:
-    """A series with one channel a group, whose destination is the address; `groups` not empty."""
+def merge_groups(series: Series, groups: Sequence[Group]) -> Series:
+    """A series with one channel a group; `groups` not empty. What a channel has once is that of its busiest member."""
     lengths = np.diff(series.off)
     orders = []
     for group in groups:
-        index = np.concatenate([np.arange(series.off[i], series.off[i + 1]) for i in group])
+        index = np.concatenate([np.arange(series.off[i], series.off[i + 1]) for i in group.members])
         orders.append(index[np.argsort(series.ts_ns[index], kind="stable")])
     order = np.concatenate(orders)
-    leaders = [max(group, key=lambda i: int(lengths[i])) for group in groups]
+    leaders = [leader(series, group) for group in groups]
+    assert len(lengths) == len(series)
     return Series(
         off=np.concatenate([[0], np.cumsum([len(index) for index in orders])]).astype(np.int64),
         ts_ns=series.ts_ns[order],
@@ -36,11 +71,80 @@ def merge_groups(series: Series, groups: list[list[int]]) -> Series:
         duration_s=series.duration_s[order],
         answered=series.answered[order],
         orig_ip=[series.orig_ip[i] for i in leaders],
-        dest=[series.dest_ips[i][0] for i in leaders],
-        dest_ips=[series.dest_ips[i] for i in leaders],
+        dest=[group.dest or series.dest[i] for group, i in zip(groups, leaders, strict=True)],
+        dest_ips=[tuple(sorted({ip for i in group.members for ip in series.dest_ips[i]})) for group in groups],
         resp_port=[series.resp_port[i] for i in leaders],
         proto=[series.proto[i] for i in leaders],
         name_source=[series.name_source[i] for i in leaders],
-        via_proxy=[""] * len(groups),
+        via_proxy=[series.via_proxy[i] for i in leaders],
         kind=[series.kind[i] for i in leaders],
     )
+
+
+def leader(series: Series, group: Group) -> int:
+    """The busiest member; of equals the first by name."""
+    return min(group.members, key=lambda i: (series.off[i] - series.off[i + 1], series.dest[i]))
+
+
+def _by(series: Series, key: Callable[[Series, int], str], words: str, *, keep_dest: bool = True) -> Iterable[Group]:
+    """Groups of two channels or more that have the same client, port, protocol, proxy and (not empty) key."""
+    members: defaultdict[Hashable, list[int]] = defaultdict(list)
+    for i in range(len(series)):
+        value = key(series, i)
+        if value:
+            members[series.orig_ip[i], value, series.resp_port[i], series.proto[i], series.via_proxy[i]].append(i)
+    for (_, value, *_), channels in members.items():  # type: ignore[misc]
+        if len(channels) > 1:
+            yield Group(tuple(channels), str(value) if keep_dest else "", words)
+
+
+def _address(series: Series, i: int) -> str:
+    addresses = series.dest_ips[i]
+    return addresses[0] if len(addresses) == 1 and not series.via_proxy[i] else ""
+
+
+def _domain(series: Series, i: int) -> str:
+    return "" if series.name_source[i] in ("none", "") else _registered(series.dest[i])
+
+
+def _block(series: Series, i: int) -> str:
+    return _network(series.dest[i]) if not series.via_proxy[i] and series.name_source[i] in ("none", "") else ""
+
+
+@cache
+def _suffixes() -> PublicSuffixList:
+    return PublicSuffixList()
+
+
+def _registered(name: str) -> str:
+    """The registered domain of a name, or empty for a suffix or an address."""
+    try:
+        ip_address(name)
+    except ValueError:
+        return str(_suffixes().privatesuffix(name) or "")
+    return ""
+
+
+def _network(address: str) -> str:
+    try:
+        version = ip_address(address).version
+    except ValueError:
+        return ""
+    return str(ip_network(f"{address}/{BLOCK_V4 if version == 4 else BLOCK_V6}", strict=False))
+
+
+def _connected(pairs: Iterable[tuple[int, int]]) -> list[tuple[int, ...]]:
+    """Sets of channels that pairs connect, each in order."""
+    parent: dict[int, int] = {}
+
+    def root(i: int) -> int:
+        while parent.setdefault(i, i) != i:
+            parent[i] = i = parent[parent[i]]
+        return i
+
+    for a, b in pairs:
+        parent[root(a)] = root(b)
+    sets: defaultdict[int, list[int]] = defaultdict(list)
+    for i in sorted(parent):
+        sets[root(i)].append(i)
+    return [tuple(members) for members in sets.values()]

@@ -15,6 +15,7 @@ from numba import types
 from numpy.typing import NDArray
 
 from analyzers.beacon.dtypes import STATS
+from analyzers.beacon.rhythm import commonest, describe_gaps, describe_sizes, judge_parts, whole_beat
 from analyzers.beacon.window import (
     MAX_MULTIPLE,
     MULTIPLE_MAX_RATIO,
@@ -31,7 +32,11 @@ RESOLUTION_S = 0.25
 
 BURST_QUANTILES = np.array([0.5, 0.8, 0.95])
 BURST_FRACTION = 3.0
-"""Pauses tried for bursts: these quantiles of the gaps, divided by this."""
+"""Pauses tried for bursts: these quantiles of the gaps, and the gap from which on gaps fill half the time (thousands of
+quick events of an operator take few minutes), each divided by this."""
+
+CERTAIN_NATS = 50.0
+"""Beyond this a timer is certain, and which of two clocks is the channel's is a matter of the time that they fill."""
 
 SEARCH_NATS = 3.5
 """Evidence that choosing the best window gives to chance, besides ln(gaps): measured over the null processes of
@@ -132,19 +137,6 @@ def _middle(beats: NDArray[np.float64]) -> tuple[float, float, float]:
 
 
 @kernel()
-def _commonest_size(sizes: NDArray[np.int64]) -> tuple[int, int]:
-    """(size, how many) of the densest window of sizes, 5 % or 8 bytes wide; `sizes` ascending and not empty."""
-    top, at, end = 0, 0, 0
-    for i in range(sizes.shape[0]):
-        limit = max(sizes[i] + 8, sizes[i] + sizes[i] // 20)
-        while end < sizes.shape[0] and sizes[end] <= limit:
-            end += 1
-        if end - i > top:
-            top, at = end - i, i
-    return sizes[at + top // 2], top
-
-
-@kernel()
 def _search(gaps: NDArray[np.float64], base: int, quantum_s: float, row: Any) -> tuple[float, float, bool]:
     """Find the window of gaps with the most evidence for a timer, over all gaps and over those between bursts.
 
@@ -154,10 +146,17 @@ def _search(gaps: NDArray[np.float64], base: int, quantum_s: float, row: Any) ->
     """
     best, low, high, has_multiples = -np.inf, 0.0, 0.0, False
     span_s = gaps.sum()
-    for b in range(BURST_QUANTILES.shape[0] + 1):
+    half, rest_s = gaps.shape[0] - 1, gaps[-1]
+    while rest_s < 0.5 * span_s:
+        half -= 1
+        rest_s += gaps[half]
+    for b in range(BURST_QUANTILES.shape[0] + 2):
         pause_s = RESOLUTION_S
         if b > 0:
-            pause_s = gaps[base + np.int64(BURST_QUANTILES[b - 1] * (gaps.shape[0] - base - 1))] / BURST_FRACTION
+            at = half
+            if b <= BURST_QUANTILES.shape[0]:
+                at = base + np.int64(BURST_QUANTILES[b - 1] * (gaps.shape[0] - base - 1))
+            pause_s = gaps[at] / BURST_FRACTION
             if pause_s <= gaps[base]:  # there is nothing to take together
                 continue
         first = np.searchsorted(gaps, pause_s, side="right")
@@ -179,7 +178,9 @@ def _search(gaps: NDArray[np.float64], base: int, quantum_s: float, row: Any) ->
         surplus = nats - math.log(n) - SEARCH_NATS
         # Retries half a second apart are very regular, and fill no time: the beat of the storms is what counts.
         filled = gaps[at : at + inside].sum() / span_s
-        worth = surplus * min(filled / FULL_COVERAGE, 1.0) if surplus > 0 else surplus
+        worth = surplus
+        if surplus > 0:
+            worth = min(surplus, CERTAIN_NATS) * min(filled / FULL_COVERAGE, 1.0) * (1.0 + filled)
         if worth > best:
             best, low, high, has_multiples = worth, gaps[at], gaps[at + inside - 1], is_narrow
             row["surplus_nats"] = surplus
@@ -190,11 +191,40 @@ def _search(gaps: NDArray[np.float64], base: int, quantum_s: float, row: Any) ->
     return low, high, has_multiples
 
 
-@kernel(types.void(_I64, _I64, _I64, types.boolean[::1], _STATS_REC[::1]))
+@kernel()
+def _describe(
+    ts_ns: NDArray[np.int64],
+    begin: int,
+    end: int,
+    burst_gap_s: float,
+    window: tuple[float, float],
+    gaps: NDArray[np.float64],
+    row: Any,
+) -> None:
+    """Fill the fields of `row` about all gaps from beat to beat; `gaps` is room for them, float64[events].
+
+    window : shortest and longest beat of the densest window, start to start, seconds; 0 where there is none
+    """
+    n, start = 0, ts_ns[begin]
+    for i in range(begin + 1, end):
+        if (ts_ns[i] - ts_ns[i - 1]) / 1e9 > burst_gap_s:
+            gaps[n] = (ts_ns[i] - start) / 1e9
+            n, start = n + 1, ts_ns[i]
+    if n >= MIN_BEATS - 1:
+        ordered = np.sort(gaps[:n])
+        describe_gaps(gaps[:n], ordered, row["interval_s"], row)
+        judge_parts(gaps[:n], ordered, row)
+        if window[1] > 0:
+            row["mean_s"] = whole_beat(ordered, window[0], window[1])
+
+
+@kernel(types.void(_I64, _I64, _I64, _I64, types.float64[::1], types.boolean[::1], _STATS_REC[::1]))
 def _measure(
     off: NDArray[np.int64],
     ts_ns: NDArray[np.int64],
     orig_bytes: NDArray[np.int64],
+    resp_bytes: NDArray[np.int64],
+    duration_s: NDArray[np.float64],
     answered: NDArray[np.bool_],
     stats: NDArray[np.void],
 ) -> None:
@@ -221,21 +251,30 @@ def _measure(
         row["n_beats"] = gaps.shape[0] - base + 1
         if row["n_beats"] < MIN_BEATS:
             continue
+        share, median, top, _ = describe_sizes(np.sort(orig_bytes[begin:end]))
+        row["orig_share"], row["orig_log"], row["orig_top_log"] = share, median, top
+        share, median, top, spread = describe_sizes(np.sort(resp_bytes[begin:end]))
+        row["resp_share"], row["resp_log"], row["resp_top_log"], row["resp_spread_log"] = share, median, top, spread
+        for i in range(begin, end):
+            row["instant_share"] += (duration_s[i] == 0.0) / (end - begin)
         low, high, has_multiples = _search(gaps, base, _time_quantum(ts_ns, begin, end), row)
         if high == 0.0:
+            row["burst_gap_s"] = RESOLUTION_S
+            _describe(ts_ns, begin, end, RESOLUTION_S, (0.0, 0.0), beats, row)
             continue
         n_hits, n_sized = _walk_beats(
             ts_ns, orig_bytes, begin, end, low, high, has_multiples, row["burst_gap_s"], beats, pauses, sizes, row
         )
         middle, early, late = _middle(beats[:n_hits])
+        shortest, longest = beats[0], beats[n_hits - 1]
         pause, pause_early, pause_late = _middle(pauses[:n_hits])
         if (pause_late - pause_early) * middle < (late - early) * pause:  # a sleep after work of varying length
             middle, early, late = pause, pause_early, pause_late
         row["interval_s"], row["low_s"], row["high_s"] = middle, early, late
         row["n_sized"] = n_sized
         if n_sized > 0:
-            ordered = np.sort(sizes[:n_sized])
-            row["same_size_bytes"], row["n_same_size"] = _commonest_size(ordered)
+            row["same_size_bytes"], row["n_same_size"] = commonest(np.sort(sizes[:n_sized]))
+        _describe(ts_ns, begin, end, row["burst_gap_s"], (shortest, longest), beats, row)
 
 
 def measure_channels(series: Series) -> NDArray[np.void]:
@@ -250,6 +289,8 @@ def measure_channels(series: Series) -> NDArray[np.void]:
         np.ascontiguousarray(series.off, np.int64),
         np.ascontiguousarray(series.ts_ns, np.int64),
         np.ascontiguousarray(series.orig_bytes, np.int64),
+        np.ascontiguousarray(series.resp_bytes, np.int64),
+        np.ascontiguousarray(series.duration_s, np.float64),
         np.ascontiguousarray(series.answered, np.bool_),
         stats,
     )

@@ -3,6 +3,8 @@
 Names inside a sentence come from the network as they are: whoever prints them escapes them.
 """
 
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,60 @@ from analyzers.text import count, duration, interval, percent, size
 
 WIDE_JITTER_RATIO = 2.6
 """Above this ratio of longest to shortest gap, loops paced by work look the same."""
+
+
+MOST_PEOPLE = 0.95
+"""A host that is busy with people nearly always has no quiet time to be seen in."""
+
+TELLING_LOGIT = 0.3
+"""A feature that changes the odds by less than a third is not told."""
+
+MAX_PARTS_TOLD = 4
+
+WORDS = {
+    "clock": "the clock",
+    "jitter": "the width of its jitter",
+    "gain": "how much the gaps agree",
+    "beats": "the number of beats",
+    "kept": "the share of gaps that keep the beat",
+    "coverage": "the share of time that beats fill",
+    "gap_spread": "the spread of all gaps",
+    "gap_low": "its short gaps",
+    "gap_high": "its long gaps",
+    "part_best": "the steadiest part",
+    "part_mean": "steadiness in every part",
+    "drift": "how beats drift or make up for each other",
+    "burst": "events a beat",
+    "orig_share": "alike request sizes",
+    "resp_share": "alike answer sizes",
+    "same_size": "alike largest requests",
+    "orig_top": "its largest upload",
+    "resp_top": "its largest answer",
+    "resp_spread": "the spread of answer sizes",
+    "instant": "events without duration",
+    "before": "when it began",
+    "after": "when it ended",
+    "fill": "how much of the host's time it is there",
+    "spread": "how evenly it lies in the host's time",
+    "follow": "whether it follows people",
+    "quiet_beats": "beats while no people are there",
+    "quiet_gain": "its clock while no people are there",
+    "host_people": "how many people-driven channels the host has",
+    "host_timed": "how many other clocks the host has",
+    "clients": "how many hosts go there",
+    "clients_share": "the share of hosts that go there",
+    "timed_share": "other hosts keeping a clock there",
+    "n_same": "others with the same period",
+    "same_share": "the share of others with the same period",
+    "period_off": "a period unlike the others'",
+    "orig_off": "request sizes unlike the others'",
+    "resp_off": "answer sizes unlike the others'",
+    "events_off": "a number of events unlike the others'",
+    "share_off": "sizes more or less alike than the others'",
+    "clock_off": "a clock unlike the others'",
+    "twins": "other channels of this host in the same manner",
+}
+"""What a feature is called in a sentence."""
 
 
 def jitter_frac(row: Any) -> float:
@@ -38,9 +94,9 @@ def explain(row: Any) -> list[str]:
     return sentences
 
 
-def explain_answers(row: Any) -> list[str]:
+def explain_answers(row: Any, n_answered: int) -> list[str]:
     """Whether anybody answered. row : STATS"""
-    n_events, n_answered = int(row["n_events"]), int(row["n_answered"])
+    n_events = int(row["n_events"])
     if n_answered == 0:
         attempts = count(n_events, "attempt")
         return [f"none of {attempts} was answered: the destination is blocked or gone, and still tried"]
@@ -57,6 +113,30 @@ def explain_contacts(n_contacting: int, n_hosts: int, cost: float) -> list[str]:
         return [f"no other of the {n_hosts:,} hosts seen contacts this destination"]
     lowered = f", which lowers the score by {cost:.2f}" if cost > 0 else ""
     return [f"{n_contacting:,} of the {n_hosts:,} hosts seen contact this destination{lowered}"]
+
+
+def explain_place(place: Any, row: Any) -> list[str]:
+    """How the beats lie in the host's day. place : PLACE; row : STATS"""
+    n_quiet = round(math.expm1(place["n_quiet_log"]))
+    if place["people_share"] == 0 or row["n_beats"] < FULL_BEATS:
+        return []
+    seen = f"seen in {percent(place['fill'])} of the time that the host was busy from its first beat to its last"
+    if place["people_share"] > MOST_PEOPLE:
+        return [seen]
+    return [f"{seen}; {count(n_quiet, 'beat')} while no people were at work there"]
+
+
+def explain_parts(parts: Mapping[str, float]) -> list[str]:
+    """What raised the score most and what lowered it. parts : logits by feature"""
+    ranked = sorted(parts, key=lambda name: (-parts[name], name))
+    raised = [name for name in ranked if parts[name] >= TELLING_LOGIT][:MAX_PARTS_TOLD]
+    lowered = [name for name in reversed(ranked) if parts[name] <= -TELLING_LOGIT][:MAX_PARTS_TOLD]
+    sentences = []
+    if raised:
+        sentences.append("raised by " + ", ".join(f"{WORDS[name]} (+{parts[name]:.1f})" for name in raised))
+    if lowered:
+        sentences.append("lowered by " + ", ".join(f"{WORDS[name]} ({parts[name]:.1f})" for name in lowered))
+    return sentences
 
 
 def _beat(row: Any) -> str:

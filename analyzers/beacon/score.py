@@ -20,7 +20,10 @@ Floats = NDArray[np.float64]
 WEIGHTS = {"timing": 0.74, "sharpness": 0.08, "sizes": 0.10, "persistence": 0.08}
 REPORT_FROM = 0.4
 MAX_SCORE = 0.94
-"""Below the critical level: critical needs evidence besides timing."""
+
+MAX_ALONE = 0.79
+"""Below the high level: a clock says that a machine keeps calling, not whose machine asked it to. Where there are no
+hosts to compare with, nothing else can tell a beacon from software that keeps time."""
 
 FULL_GAIN_NATS = 0.5
 """Evidence per gap that earns the whole timing part: +-50 % jitter has 0.84, 30 % missed beats at +-10 % 1.3,

@@ -11,7 +11,7 @@ from typing import Any
 from sensor.cli.human import human_bytes, human_duration
 from sensor.cli.times import short_time
 from sensor.store.columns import DNS as DNS_FIELDS
-from sensor.store.columns import EVENT, FINDING, FLOW, Field
+from sensor.store.columns import EVENT, FINDING, FLOW, HOST, Field
 
 Row = Mapping[str, Any]
 
@@ -142,6 +142,23 @@ DNS = Kind(
         _plain("answers", fold=True, drop=1),
         _plain("ttl", right=True, drop=4),
         _plain("app", drop=5),
+    ),
+)
+
+HOSTS = Kind(
+    "hosts",
+    _names(HOST),
+    (
+        _plain("host", "ip"),
+        _plain("names", fold=True, drop=2),
+        _plain("vendor", fold=True, drop=8),
+        _plain("role"),
+        _plain("services", fold=True, drop=3),
+        _plain("proxies", fold=True, drop=4),
+        Column("direct", lambda row: f"{row['direct_frac']:.0%}", right=True, drop=1),
+        _plain("flows", right=True, drop=5),
+        _when("first seen (UTC)", "first_ts", drop=7),
+        _when("last seen (UTC)", "last_ts", drop=6),
     ),
 )
 

@@ -8,7 +8,7 @@ This module never writes to a stream.
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -88,17 +88,27 @@ def _csv(rows: Iterable[Row], fields: Sequence[str]) -> Iterator[bytes]:
     writer = csv.writer(buffer)  # RFC 4180: CRLF, quotes doubled
     writer.writerow(fields)
     for row in rows:
-        writer.writerow([_csv_cell(value) for value in machine_row(row, fields).values()])
+        writer.writerow([csv_cell(value) for value in machine_row(row, fields).values()])
         yield buffer.getvalue().encode()
         buffer.seek(0)
         buffer.truncate()
     yield buffer.getvalue().encode()  # the header, where there was no row
 
 
-def _csv_cell(value: Any) -> str:
+def csv_cell(value: Any) -> str:
+    """A value that neither acts on a terminal nor is computed by a spreadsheet."""
     text = text_of(value)
     guarded = text[:1] in FORMULA_STARTS and text and not _PLAIN_NUMBER.fullmatch(text)
     return "'" + clean(text) if guarded else clean(text)
+
+
+def rita_csv(rows: Iterable[Row], fields: Sequence[str], quoted: Collection[str]) -> Iterator[bytes]:
+    """CSV as RITA v5 writes it: bare cells, some columns always in quotes, lines that end with a newline alone."""
+    yield (",".join(fields) + "\n").encode()
+    for row in rows:
+        cells = {name: csv_cell(row[name]).replace('"', '""') for name in fields}
+        quotes = {name: name in quoted or any(mark in cell for mark in ',"') for name, cell in cells.items()}
+        yield (",".join(f'"{cell}"' if quotes[name] else cell for name, cell in cells.items()) + "\n").encode()
 
 
 def _tsv(rows: Iterable[Row], fields: Sequence[str]) -> Iterator[bytes]:

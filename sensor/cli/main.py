@@ -31,6 +31,8 @@ VERBS = {
     "flows": "Query the flow history.",
     "events": "Query events: the exchanges that periodicity is scored on.",
     "dns": "Query DNS questions and answers.",
+    "hosts": "What each of your hosts is, and which were up at a time.",
+    "site": "Write a site file from what was seen, or check one.",
     "blocklist": "Preview or write a blocklist from the findings.",
     "notify": "Tell new findings to the journal, syslog or a webhook.",
     "prune": "Keep the store within its limits of age and size.",

@@ -18,6 +18,7 @@ from sensor.cli.times import NS, short_time
 MIN_WIDTH, MAX_WIDTH = 60, 100
 MAX_ADDRESSES = 10
 MAX_FLOWS = 8
+MAX_CHANNELS = 20
 MAX_REASON_CHARS = 1000
 MAX_NAME_CHARS = 253  # RFC 1035 section 2.3.4
 _LABEL_WIDTH = 14
@@ -27,12 +28,45 @@ _HISTOGRAM_BINS = 8
 _WHAT = {
     "beacon": "A machine that contacts one destination again and again on a timer, as an implant calling home does.",
     "bypass": "A machine that goes to the outside directly although there is a proxy.",
+    "strobe": "A machine that begins connections to one destination at a rate that no person causes.",
+    "long-connection": "A machine that keeps connections to one destination open for hours.",
+    "egress": "A machine that goes to the outside in a way that is odd in any network.",
+    "server-egress": "A server that goes to the outside beyond what its role allows.",
+}
+_FIRST_ADVICE = {
+    "bypass": "Find the program on {host} that goes around the proxy; block its way out at the firewall.",
+    "egress": "Find the program on {host} that does this. If nobody can name it, isolate the host.",
+    "server-egress": "Ask who runs {host} what this is for. If nobody can say, treat the server as taken over.",
+    "strobe": "Find the program on {host} that floods this destination: an attack, a scan, or a loop gone wrong.",
+    "long-connection": "Find the program on {host} that holds this connection. If nobody can, isolate the host.",
+}
+_ANY_ADVICE = "Find the program on {host} that keeps this timer. If nobody can name it, isolate the host."
+
+_OUTCOME = {
+    "established": "established (it got out)",
+    "half": "half (one direction seen; it probably got out)",
+    "refused": "refused (reset or ICMP)",
+    "unanswered": "unanswered (dropped, or nobody there)",
 }
 
+_BLOCKED_ADVICE = "Nothing got out this way, but the program on {host} that tries is still there: find it."
 
-def finding_page(finding: Row, flows: Sequence[Row], events: Sequence[Row], width: int, store: str = "") -> list[str]:
+_BEAT_ADVICE = (
+    "Isolate {host}: a program on it keeps trying to call out. That the firewall stops it does not remove it."
+)
+
+
+def finding_page(
+    finding: Row,
+    flows: Sequence[Row],
+    events: Sequence[Row],
+    width: int,
+    store: str = "",
+    channels: Sequence[Row] = (),
+) -> list[str]:
     """The page of a finding, as lines.
 
+    channels : what lies beneath a finding of several destinations
     flows, events : the evidence kept for it, in time order
     width : characters of a line, taken into MIN_WIDTH to MAX_WIDTH
     store : what --store has to be in the commands shown, empty where none is needed
@@ -44,6 +78,7 @@ def finding_page(finding: Row, flows: Sequence[Row], events: Sequence[Row], widt
         ("What is known", _facts(finding, width)),
         ("When", _timeline(finding, events, width)),
         ("Intervals", _histogram(events)),
+        ("Where to", _channels(channels, width)),
         ("Flows behind it", _flows(flows, width)),
         ("What to do", _advice(finding, width)),
         ("Commands to go on with", _commands(finding, store)),
@@ -89,7 +124,7 @@ def _facts(finding: Row, width: int) -> Iterator[str]:
         "destination": _text(finding["dest"]),
         "addresses": ", ".join(addresses),
         "through proxy": _text(finding["via_proxy"]),
-        "outcome": _text(finding["outcome"]),
+        "outcome": _OUTCOME.get(finding["outcome"], _text(finding["outcome"])),
         "interval": f"{human_duration(finding['interval_s'])}{jitter}" if finding["interval_s"] else "",
         "events": f"{finding['events']:,}",
         "first seen": f"{short_time(finding['first_ts'])} UTC",
@@ -127,6 +162,21 @@ def _histogram(events: Sequence[Row]) -> Iterator[str]:
         yield f"{span:>20} {n:>6,} {bar(n, top, 30)}".rstrip()
 
 
+def _channels(channels: Sequence[Row], width: int) -> Iterator[str]:
+    if len(channels) < 2:
+        return
+    for channel in channels[:MAX_CHANNELS]:
+        label = f"; {_text(channel['label'])}" if channel["label"] else ""
+        line = (
+            f"{_text(channel['dest'])} {_text(channel['resp_port'])}/{_text(channel['proto'])}  "
+            f"{plural(channel['events'], 'connection')} {_text(channel['outcome'])}, first "
+            f"{short_time(channel['first_ts'])}, last {short_time(channel['last_ts'])}{label}"
+        )
+        yield from textwrap.wrap(line, width - 2, subsequent_indent="  ")
+    if len(channels) > MAX_CHANNELS:
+        yield f"and {len(channels) - MAX_CHANNELS:,} more"
+
+
 def _flows(flows: Sequence[Row], width: int) -> Iterator[str]:
     for flow in flows[:MAX_FLOWS]:
         sent, received = human_bytes(flow["orig_bytes"]), human_bytes(flow["resp_bytes"])
@@ -142,11 +192,10 @@ def _flows(flows: Sequence[Row], width: int) -> Iterator[str]:
 
 def _advice(finding: Row, width: int) -> Iterator[str]:
     host, dest = _text(finding["orig_ip"]), _text(finding["dest"])
-    if finding["analyzer"] == "bypass":
-        first = f"Find the program on {host} that goes around the proxy; block its way out at the firewall."
-    else:
-        first = f"Find the program on {host} that keeps this timer. If nobody can name it, isolate the host."
-    yield from _bullet(first, width)
+    first = _FIRST_ADVICE.get(finding["analyzer"], _ANY_ADVICE)
+    if finding["outcome"] in ("refused", "unanswered"):
+        first = _BEAT_ADVICE if finding["interval_s"] else _BLOCKED_ADVICE
+    yield from _bullet(first.replace("{host}", host), width)
     yield from _bullet("Preserve evidence before cleaning: memory, disk, and the captures of this time.", width)
     yield from _bullet(f"Find who else talked to {dest}, and since when.", width)
     yield from _bullet("Block the destination once you know that nothing of your own needs it.", width)

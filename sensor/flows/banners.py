@@ -1,4 +1,4 @@
-"""SSH before it is encrypted: the client's version, and the fingerprint of the algorithms it offers."""
+"""What clients say of themselves before encryption: SSH version and algorithms, the user in an RDP request."""
 
 import numpy as np
 from numba import types as t
@@ -9,6 +9,7 @@ from sensor.flows.rows import FLOW_REC
 from sensor.flows.state import STATE_REC
 from sensor.jit import packet_kernel as kernel
 from sensor.protocols import md5, ssh
+from sensor.protocols.app_tcp import RDP_COOKIE_KEY_BYTES, rdp_cookie
 from sensor.protocols.reads import FRAMES
 from sensor.protocols.text import put_hex
 
@@ -37,3 +38,12 @@ def take_hassh(s, f, data):
         out = s.scratch.text
         put_hex(out, 0, text, 0, md5.DIGEST_BYTES)
         s.facts.rows[facts_of(s, f)]["hassh_id"] = intern(s.pool, out, 0, 2 * md5.DIGEST_BYTES)
+
+
+@kernel(t.void(STATE_REC, FLOW_REC, FRAMES, t.int64, t.int64))
+def take_rdp_cookie(s, f, data, pos, end):
+    """Note the user that an RDP client asks for as its user agent, with the word "mstshash=" as it was sent."""
+    off, length = rdp_cookie(data, pos, end)
+    if length > 0 and not f["agent_id"]:
+        begin = np.int64(off) - RDP_COOKIE_KEY_BYTES
+        f["agent_id"] = intern(s.pool, data, begin, np.int64(length) + RDP_COOKIE_KEY_BYTES)

@@ -10,12 +10,13 @@ from sensor.constants import APP_TLS
 from sensor.flows.facts import facts_of
 from sensor.flows.names import give_name
 from sensor.flows.pool import intern
-from sensor.flows.rows import FLOW_REC, NOTE_ECH, NOTE_SNI_DIFFERS, SOURCE_SNI
+from sensor.flows.rows import FLOW_REC, NOTE_ECH, NOTE_SNI_DIFFERS, NOTE_TOR_LIKE, SOURCE_SNI
 from sensor.flows.state import STATE_REC, STREAM_BYTES
 from sensor.jit import packet_kernel as kernel
 from sensor.protocols import tls_certificate as certificate_at
 from sensor.protocols import tls_hello as hello_at
 from sensor.protocols import tls_server as server_at
+from sensor.protocols.app_tor import TOR_DIGITS, is_tor_like_name
 from sensor.protocols.reads import FRAMES, be16
 from sensor.protocols.sha256 import DIGEST_BYTES, sha256
 from sensor.protocols.text import put_hex
@@ -27,6 +28,7 @@ from sensor.protocols.tls_server import parse_server_hello
 
 NOT_HELLO, HELLO, HELLO_MORE = range(3)
 _MESSAGE_HEADER_BYTES = 4
+_DTLS_MAJOR, _DTLS_RECORD_HEADER_BYTES = 0xFE, 13  # RFC 6347 section 4.1
 _CLIENT_HELLO, _SERVER_HELLO, _CERTIFICATE = 1, 2, 11
 _TLS_1_3 = 0x0304
 _OVER_TCP, _OVER_QUIC = ord("t"), ord("q")
@@ -58,8 +60,11 @@ def take_hello_message(s, f, data, pos, end, source):
     if status == hello_at.NOT_HELLO:
         return NOT_HELLO
     if hello[hello_at.SNI + 1]:
-        name = _text(s, data, np.int64(hello[hello_at.SNI]), np.int64(hello[hello_at.SNI + 1]))
-        take_server_name(s, f, name, source)
+        begin, n_bytes = np.int64(hello[hello_at.SNI]), np.int64(hello[hello_at.SNI + 1])
+        take_server_name(s, f, _text(s, data, begin, n_bytes), source)
+        # Tor looks none of its names up; without that most names with digits in them would do
+        if not f["resolved"] and is_tor_like_name(data, begin, n_bytes) == TOR_DIGITS:
+            f["notes"] |= np.uint16(NOTE_TOR_LIKE)
     if status == hello_at.HELLO_CUT:
         return HELLO_MORE
     fact = s.facts.rows[facts_of(s, f)]
@@ -130,6 +135,35 @@ def _take_certificate(s, f, data, pos, end):
 
 
 @kernel(t.int64(STATE_REC, FLOW_REC, FRAMES, t.int64, t.int64))
+def _take_server_hello(s, f, data, at, stop):
+    """Note what a ServerHello without records around it says; the version chosen, -1 when it is none."""
+    server = s.scratch.spans
+    if parse_server_hello(data, at, stop, server) == server_at.NOT_SERVER_HELLO:
+        return np.int64(-1)
+    version = server[server_at.BEST_VERSION] if server[server_at.BEST_VERSION] else server[server_at.VERSION]
+    fact = s.facts.rows[facts_of(s, f)]
+    fact["tls_version"] = np.uint16(version)
+    if server[server_at.ALPN + 1]:  # the choice counts more than the offer
+        fact["alpn_id"] = _text(s, data, np.int64(server[server_at.ALPN]), np.int64(server[server_at.ALPN + 1]))
+    if ja3s(data, server, s.prints, s.scratch.text):
+        fact["ja3s_id"] = intern(s.pool, s.scratch.text, 0, JA3_BYTES)
+    return np.int64(version)
+
+
+@kernel(t.void(STATE_REC, FLOW_REC, t.int64, FRAMES, t.int64, t.int64))
+def take_dtls_hello(s, f, d, data, pos, end):
+    """Read the hello of side d that the DTLS record at data[pos:end] holds, if it is one and whole in it."""
+    at = pos + _DTLS_RECORD_HEADER_BYTES
+    if end - at < _MESSAGE_HEADER_BYTES or data[pos] != RECORD_TYPE_HANDSHAKE or data[pos + 1] != _DTLS_MAJOR:
+        return
+    stop = min(end, at + be16(data, pos + 11))
+    if d == 0 and data[at] == _CLIENT_HELLO:
+        take_hello_message(s, f, data, at, stop, SOURCE_SNI)
+    elif d == 1 and data[at] == _SERVER_HELLO:
+        _take_server_hello(s, f, data, at, stop)
+
+
+@kernel(t.int64(STATE_REC, FLOW_REC, FRAMES, t.int64, t.int64))
 def take_server_flight(s, f, data, pos, end):
     """Read ServerHello and, up to TLS 1.2, Certificate from the responder's records; NOT_HELLO, HELLO or HELLO_MORE."""
     kind, length = _first_message(data, pos, end)
@@ -137,20 +171,14 @@ def take_server_flight(s, f, data, pos, end):
         return HELLO_MORE
     if kind != _SERVER_HELLO:
         return NOT_HELLO
-    joined, server = s.scratch.joined, s.scratch.spans
+    joined = s.scratch.joined
     stop = join_records(data, pos, end, joined)
     at = np.int64(RECORD_HEADER_BYTES)
     if stop < at + length:
         return HELLO_MORE if at + length <= STREAM_BYTES else NOT_HELLO
-    if parse_server_hello(joined, at, stop, server) == server_at.NOT_SERVER_HELLO:
+    version = _take_server_hello(s, f, joined, at, stop)
+    if version < 0:
         return NOT_HELLO
-    version = server[server_at.BEST_VERSION] if server[server_at.BEST_VERSION] else server[server_at.VERSION]
-    fact = s.facts.rows[facts_of(s, f)]
-    fact["tls_version"] = np.uint16(version)
-    if server[server_at.ALPN + 1]:  # the choice counts more than the offer
-        fact["alpn_id"] = _text(s, joined, np.int64(server[server_at.ALPN]), np.int64(server[server_at.ALPN + 1]))
-    if ja3s(joined, server, s.prints, s.scratch.text):
-        fact["ja3s_id"] = intern(s.pool, s.scratch.text, 0, JA3_BYTES)
     if version >= _TLS_1_3:
         return HELLO
     at += length

@@ -22,14 +22,14 @@ def key_port(p):
     return np.uint32(np.int64(p["src_port"]) << 16 | np.int64(p["dst_port"])), False
 
 
-@kernel(t.uint64(TABLE_REC, PACKET_REC, t.uint32, t.boolean))
-def _code(tab, p, port, one_way):
-    """Keyed hash of a packet's flow key, the same from both sides."""
+@kernel(t.uint64(TABLE_REC, t.uint64, t.uint64, t.uint64, t.uint64, t.uint32, t.int64, t.boolean))
+def key_code(tab, src_hi, src_lo, dst_hi, dst_lo, port, proto, one_way):
+    """Keyed hash of a flow key, the same from both sides."""
     back = np.uint32(np.int64(port) >> 16 | (np.int64(port) & 0xFFFF) << 16)
-    swap = (p["src_hi"], p["src_lo"], port) > (p["dst_hi"], p["dst_lo"], back)
+    swap = (src_hi, src_lo, port) > (dst_hi, dst_lo, back)
     if swap and not one_way:
-        return table.key_hash(tab.key, p["dst_hi"], p["dst_lo"], p["src_hi"], p["src_lo"], back, p["proto"])
-    return table.key_hash(tab.key, p["src_hi"], p["src_lo"], p["dst_hi"], p["dst_lo"], port, p["proto"])
+        return table.key_hash(tab.key, dst_hi, dst_lo, src_hi, src_lo, back, proto)
+    return table.key_hash(tab.key, src_hi, src_lo, dst_hi, dst_lo, port, proto)
 
 
 @kernel(t.void(TABLE_REC, PACKET_REC[::1], t.uint64[::1]))
@@ -39,7 +39,9 @@ def hash_packets(tab, packets, codes):
         p = packets[i]
         if p["status"] == STATUS_OK:
             port, one_way = key_port(p)
-            codes[i] = _code(tab, p, port, one_way)
+            codes[i] = key_code(
+                tab, p["src_hi"], p["src_lo"], p["dst_hi"], p["dst_lo"], port, np.int64(p["proto"]), one_way
+            )
 
 
 @kernel(t.boolean(PACKET_REC))

@@ -25,6 +25,7 @@ from sensor.flows.rows import (
     STATE_SF,
     STATE_SH,
     STATE_SHR,
+    WOKEN_NOT,
 )
 from sensor.flows.state import N_DNS, N_EVENTS, N_FLOWS, STATE_REC
 from sensor.jit import packet_kernel as kernel
@@ -87,15 +88,29 @@ def _state_of(f):
     return STATE_SHR if f["state"][1] else STATE_OTH
 
 
+@kernel(t.void(FLOW_REC))
+def settle_push(f):
+    """What the responder sent unasked got no reply in time: it belongs to the event that is open."""
+    if f["push_bytes"] > 0:
+        f["event_bytes"][1] += f["push_bytes"]
+        f["event_last_ts"] = max(f["event_last_ts"], f["last_payload_ts"])
+        f["event_answered"] = 1
+        f["push_bytes"] = 0
+    f["woken"] = WOKEN_NOT
+
+
 @kernel(t.void(STATE_REC, FLOW_REC))
 def close_event(s, f):
     """Write the flow's open event, if there is one."""
+    if f["woken"]:
+        settle_push(f)
     if not f["event_open"]:
         return
     kind = np.int64(f["event_kind"])
     if kind == KIND_CONNECTION and f["proto"] == PROTO_TCP and not f["event_answered"]:
         state = _state_of(f)
-        if state == STATE_S0 or state == STATE_REJ or state == STATE_RSTOS0 or state == STATE_SH:
+        is_unmet = state == STATE_S0 or state == STATE_REJ or state == STATE_RSTOS0 or state == STATE_SH
+        if is_unmet or f["is_refused"]:
             kind = np.int64(KIND_ATTEMPT)
     out = s.out
     e = out.events[out.n[N_EVENTS]]

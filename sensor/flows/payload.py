@@ -32,12 +32,22 @@ def _give_up(s, f, d):
         f["reads"] = READS_HTTP
 
 
+@kernel(t.void(FLOW_REC, t.uint32))
+def _reach(f, seq):
+    """Let the originator's body be read up to `seq`: bytes that were lost, or came and were not read, are gone too."""
+    if f["body_left"] > 0:
+        f["body_left"] = max(np.int64(0), f["body_left"] - tcp.distance(seq, f["body_seq"]))
+        f["body_seq"] = seq
+
+
 @kernel(t.void(STATE_REC, FLOW_REC, t.int64, t.int64, t.int64, t.int64, t.boolean))
 def _read_stream(s, f, row, d, slot, ts, is_short):
     """Read what is in order in a buffer, and keep or close it."""
     start = slot * STREAM_BYTES
     have = np.int64(s.streams.slots[slot]["have"])
     used = read(s, f, d, s.streams.bytes, start, start + have, ts)
+    if d == 0:
+        f["body_seq"] = np.uint32(np.int64(s.streams.slots[slot]["base"]) + have)
     if used < have:
         if have < STREAM_BYTES and not is_short:
             move_on(s, slot, used)
@@ -72,9 +82,11 @@ def _take_segment(s, f, row, p, d, frames, pos, end, fresh):
         if 0 < ahead < STREAM_BYTES and not is_short:
             feed(s, open_stream(s, f, row, d, first), ahead, frames, pos, end)
             return
+    if d == 0:
+        _reach(f, seq)
     used = read(s, f, d, frames, pos, end, ts)
-    if d == 0 and is_short:  # what the capture cut off was body too
-        f["body_left"] = max(np.int64(0), f["body_left"] - (np.int64(p["payload_len"]) - np.int64(p["payload_cap"])))
+    if d == 0:
+        f["body_seq"] = np.uint32(np.int64(seq) + end - pos)
     if used < end - pos and is_short:
         _give_up(s, f, d)
     elif used < end - pos:

@@ -7,12 +7,21 @@ not be kept: fewer than all when a message goes on.
 import numpy as np
 from numba import types as t
 
-from sensor.constants import APP_HTTP, APP_SOCKS, APP_SSH, APP_TLS, PROTO_TCP
+from sensor.constants import APP_DTLS, APP_HTTP, APP_RDP, APP_SOCKS, APP_SSH, APP_TLS, PROTO_TCP
 from sensor.flows import hellos
-from sensor.flows.banners import take_banner, take_hassh
+from sensor.flows.banners import take_banner, take_hassh, take_rdp_cookie
 from sensor.flows.lookups import speaks_dns, take_dns
-from sensor.flows.requests import take_request, take_response, take_socks
-from sensor.flows.rows import FLOW_REC, READS_HTTP, READS_HTTP_CUT, READS_NOTHING, READS_START
+from sensor.flows.requests import take_request, take_response, take_socks, take_socks_answer
+from sensor.flows.rows import (
+    ASKS_HTTP,
+    ASKS_NOTHING,
+    ASKS_SOCKS,
+    FLOW_REC,
+    READS_HTTP,
+    READS_HTTP_CUT,
+    READS_NOTHING,
+    READS_START,
+)
 from sensor.flows.state import STATE_REC, STREAM_BYTES
 from sensor.jit import packet_kernel as kernel
 from sensor.protocols import http, ssh
@@ -72,6 +81,10 @@ def _read_start(s, f, data, at, end):
         return n if n else end - at
     if code == APP_SSH:
         return take_banner(s, f, data, at, end)
+    if code == APP_DTLS:
+        hellos.take_dtls_hello(s, f, 0, data, at, end)
+    if code == APP_RDP:
+        take_rdp_cookie(s, f, data, at, end)
     if code == 0 and f["app"] == 0 and end - at < _TELLING and f["proto"] == PROTO_TCP:
         return np.int64(-1)
     return end - at
@@ -88,7 +101,7 @@ def _read_http(s, f, data, at, end, ts):
     if status != http.REQUEST and status != http.REQUEST_CUT:
         return end - at
     take_request(s, f, data, ts, f["reads"] == READS_HTTP_CUT)
-    f["is_asked"] = 1
+    f["is_asked"] = ASKS_HTTP
     if status == http.REQUEST_CUT:
         f["reads"] = READS_HTTP_CUT
         return np.int64(-1)
@@ -155,10 +168,14 @@ def _read_resp(s, f, data, pos, end, ts):
             if n == 0:
                 break
             at += n
-    if f["is_asked"] and (f["app"] == APP_HTTP or f["proxy_id"]):
-        f["is_asked"] = 0
+    if f["is_asked"] == ASKS_SOCKS:
+        take_socks_answer(f, data, pos, end)
+        return end - pos
+    if f["is_asked"] == ASKS_HTTP and (f["app"] == APP_HTTP or f["proxy_id"]):
+        f["is_asked"] = ASKS_NOTHING
         if take_response(s, f, data, pos, end):
-            f["is_asked"] = f["event_status"] < 200 and f["event_status"] != _SWITCHES  # the answer proper follows
+            if f["event_status"] < 200 and f["event_status"] != _SWITCHES:  # the answer proper follows
+                f["is_asked"] = ASKS_HTTP
             return end - pos
     if f["looked"][1] >= LOOKS:
         return end - pos
@@ -170,8 +187,11 @@ def _read_resp(s, f, data, pos, end, ts):
             return np.int64(0)
         if status == hellos.HELLO:
             f["looked"][1] = LOOKS
-    elif f["app"] == 0:
+        return end - pos
+    if f["app"] == 0:
         f["app"] = identify(data, pos, end, False, f["proto"], _resp_port(f))
+    if f["proto"] != PROTO_TCP:  # whatever it began as: behind STUN there is DTLS too
+        hellos.take_dtls_hello(s, f, 1, data, pos, end)
     return end - pos
 
 

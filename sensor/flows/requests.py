@@ -8,7 +8,16 @@ from sensor.flows.facts import facts_of
 from sensor.flows.names import give_name
 from sensor.flows.out import address_id, close_event, endpoint_id, open_event
 from sensor.flows.pool import intern
-from sensor.flows.rows import FLOW_REC, KIND_REQUEST, READS_NOTHING, SOURCE_HTTP, SOURCE_PROXY
+from sensor.flows.rows import (
+    ASKS_NOTHING,
+    ASKS_SOCKS,
+    FLOW_REC,
+    KIND_REQUEST,
+    NOTE_REFUSED,
+    READS_NOTHING,
+    SOURCE_HTTP,
+    SOURCE_PROXY,
+)
 from sensor.flows.state import STATE_REC
 from sensor.jit import packet_kernel as kernel
 from sensor.protocols import http, socks
@@ -73,6 +82,8 @@ def take_response(s, f, data, pos, end):
         return False
     f["event_status"] = np.uint16(spans[http.STATUS_CODE])
     f["event_content_id"] = _span(s, data, http.CONTENT_TYPE)
+    if spans[http.VIA + 1]:  # of several answers the last says it; a proxy that nobody asks shows itself only here
+        s.facts.rows[facts_of(s, f)]["via_id"] = _span(s, data, http.VIA)
     if spans[http.IS_UPGRADED]:
         f["app"] = APP_WEBSOCKET if spans[http.UPGRADE] == http.UPGRADE_WEBSOCKET else APP_HTTP2
         f["reads"] = READS_NOTHING  # what follows are exchanges
@@ -97,4 +108,18 @@ def take_socks(s, f, data, pos, end):
             host = address_id(s, address[0], address[1])
         give_name(f, host, SOURCE_PROXY)
         f["looked"][0] = 0  # what is spoken inside is still to be found out
+        f["is_asked"] = ASKS_SOCKS
     return np.int64(spans[socks.REQUEST_END]) - pos
+
+
+@kernel(t.void(FLOW_REC, FRAMES, t.int64, t.int64))
+def take_socks_answer(f, data, pos, end):
+    """Note what a SOCKS proxy answers to a request. Refused, the host that was asked for has not answered."""
+    status = socks.socks_granted(data, pos, end)
+    if status == socks.CHOSEN:  # the answer proper follows
+        return
+    f["is_asked"] = ASKS_NOTHING
+    if status == socks.REFUSED:
+        f["is_refused"] = 1
+        f["event_answered"] = 0
+        f["notes"] |= np.uint16(NOTE_REFUSED)

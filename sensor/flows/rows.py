@@ -62,7 +62,7 @@ FLOW = np.dtype(
         ("dup_next", np.uint8, (2,)),  # next place in the ring of signatures
         ("looked", np.uint8, (2,)),  # payloads of each side already searched for names
         ("reads", np.uint8),  # READS_*: what the originator's next payload is read as
-        ("is_asked", np.uint8),  # 1: a request waits for its answer's head
+        ("is_asked", np.uint8),  # ASKS_*: what waits for its answer
         ("resolved", np.uint8),  # 1: the address was an answer to the client, or to anyone, before
         ("tunnel", np.uint8),  # constants.TUNNEL_* of the first packet
         ("is_carrier", np.uint8),  # a UDP tunnel's outer flow: its inner packets have flows of their own
@@ -70,7 +70,9 @@ FLOW = np.dtype(
         ("event_open", np.uint8),  # 1: the event_* fields describe an event not yet written
         ("had_payload", np.uint8),  # 1: last_payload_ts holds
         ("bucket", np.uint8),  # partition of the originator in the lake
-        ("pad", np.uint8, (3,)),
+        ("is_refused", np.uint8),  # 1: the SOCKS server refused what it was asked for
+        ("woken", np.uint8),  # WOKEN_*: how the responder ended the last silence
+        ("is_self_paced", np.uint8),  # 1: the originator ended the last silence
         ("stream", np.uint16, (2,)),  # slot + 1 of a buffer of sensor/flows/streams.py, 0 none
         ("event_status", np.uint16),  # HTTP status of the answer, 0 none yet
         ("notes", np.uint16),  # NOTE_* bits
@@ -82,7 +84,9 @@ FLOW = np.dtype(
         ("history", np.uint8, (24,)),  # Zeek's letters, ASCII
         ("history_seq", np.uint32, (6,)),  # last S, F, R sequence numbers of each side: repeats are not written
         # --- rare ---
-        ("pad2", np.uint8, (4,)),
+        ("push_ts", np.int64),  # when the responder spoke unasked, ns
+        ("push_bytes", np.int64),  # new payload since, which belongs to no event yet, bytes
+        ("body_seq", np.uint32),  # TCP sequence number at which `body_left` held
         ("body_left", np.int64),  # bytes of a request's body that are still to come
         ("reported_ip_bytes", np.int64, (2,)),
         ("reported_bytes", np.int64, (2,)),
@@ -203,23 +207,32 @@ DNS_OUT = np.dtype(
         ("bucket", np.uint8),
         ("has_query", np.uint8),
         ("is_open", np.uint8),  # 1: an answer may still come
-        ("app", np.uint8),  # dns, mdns, llmnr
+        ("app", np.uint8),  # dns, mdns, llmnr, nbns
         ("pad", np.uint8, (1,)),
     ]
 )
 """A DNS question with its answer, on its way to the lake."""
 
-NOTE_ECH, NOTE_SNI_DIFFERS, NOTE_LOST, NOTE_NO_LOOKUP = 1, 2, 4, 8
-NOTE_NAMES = ("ech", "sni-differs", "names-lost", "no-lookup")
+NOTE_ECH, NOTE_SNI_DIFFERS, NOTE_LOST, NOTE_NO_LOOKUP, NOTE_TOR_LIKE, NOTE_REFUSED, NOTE_UNREACHABLE = (
+    1 << bit for bit in range(7)
+)
+NOTE_NAMES = ("ech", "sni-differs", "names-lost", "no-lookup", "tor-like-name", "proxy-refused", "unreachable")
 """Encrypted Client Hello, so that the name is the public one; the name inside a proxy's tunnel is not the one asked
 for; a message that may have held names was given up, for want of room or of its missing bytes; an address outside that
-no DNS answer gave before, although there were answers."""
+no DNS answer gave before, although there were answers; a server name as Tor makes them up, for an address that no DNS
+answer gave; a SOCKS request that the proxy refused; an ICMP message that quotes a packet of the flow."""
 
 READS_START, READS_HTTP, READS_HTTP_CUT, READS_NOTHING = range(4)
 """What the originator's next bytes are read as: anything, a request, the rest of a request's head; or not at all."""
 
-KIND_CONNECTION, KIND_EXCHANGE, KIND_REQUEST, KIND_QUERY, KIND_ATTEMPT = range(5)
-KIND_NAMES = ("connection", "exchange", "request", "query", "attempt")
+ASKS_NOTHING, ASKS_HTTP, ASKS_SOCKS = range(3)
+"""What the responder's next bytes may answer: an HTTP request, or one to a SOCKS proxy."""
+
+KIND_CONNECTION, KIND_EXCHANGE, KIND_REQUEST, KIND_QUERY, KIND_ATTEMPT, KIND_REPLY = range(6)
+KIND_NAMES = ("connection", "exchange", "request", "query", "attempt", "reply")
+
+WOKEN_NOT, WOKEN_ANSWER, WOKEN_PUSH = range(3)
+"""Who ended the last silence: not the responder; it did with the answer that was due; it did with something else."""
 
 SOURCE_NONE, SOURCE_DNS, SOURCE_HTTP, SOURCE_QUIC, SOURCE_SNI, SOURCE_PROXY = range(6)  # in rising order of trust
 SOURCE_NAMES = ("none", "dns", "http", "quic", "sni", "proxy")

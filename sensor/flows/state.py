@@ -36,7 +36,10 @@ STREAM = np.dtype(
 )
 STREAMS = np.dtype(
     [
-        ("meta", np.int64, (2,)),  # next slot to take; messages given up for want of room
+        ("meta", np.int64, (1,)),  # messages given up for want of room
+        # a ring of all slots and of N_STREAMS, behind which it begins: free ones first, then the others by age
+        ("after", np.int16, (N_STREAMS + 1,)),
+        ("before", np.int16, (N_STREAMS + 1,)),
         ("slots", STREAM, (N_STREAMS,)),
         ("bytes", np.uint8, (N_STREAMS * STREAM_BYTES,)),
     ]
@@ -59,6 +62,8 @@ FACTS = np.dtype(
 
 # --- rows that leave ---
 MOST_ROWS = 1 << 18
+MOST_DNS_ROWS = 32  # of one message, as many questions as `dns.has_header` lets pass
+ROOM, DNS_ROOM = 10, MOST_DNS_ROWS  # rows one packet may write to a buffer, at most: see also reading.MOST_MESSAGES
 KNOWN = np.dtype([("hi", np.uint64), ("lo", np.uint64), ("name_id", np.uint32), ("pad", np.uint8, (4,))])
 N_FLOWS, N_EVENTS, N_DNS, N_FACTS = range(4)
 OUT = np.dtype(
@@ -123,6 +128,12 @@ STATE = np.dtype(
 STATE_REC = numba.from_dtype(STATE)
 
 
+def begin_streams(streams: Any) -> None:
+    """Make the buffers of a zeroed STREAMS record free."""
+    streams.after[:] = np.roll(np.arange(N_STREAMS + 1), -1)
+    streams.before[:] = np.roll(np.arange(N_STREAMS + 1), 1)
+
+
 def new_state(
     key: NDArray[np.uint64], max_flows: int, buffer_rows: int, n_texts: int, n_bytes: int
 ) -> NDArray[np.void]:
@@ -134,9 +145,11 @@ def new_state(
     state = np.zeros(1, STATE)
     begin_table(part(state, "table"), max_flows, key)
     begin_pool(part(state, "pool"), n_texts, n_bytes, key)
-    n_dns = max(16, buffer_rows // 2)
-    part(state, "out").room[:] = (buffer_rows, 2 * buffer_rows, n_dns, buffer_rows)
-    part(state, "scratch").mask = (1 << (2 * buffer_rows - 1).bit_length()) - 1
+    begin_streams(part(state, "streams"))
+    n_dns = max(2 * DNS_ROOM, buffer_rows // 2)  # a drain may leave half of them
+    n_events = max(2 * buffer_rows, n_dns + ROOM + DNS_ROOM)  # each DNS row may become one
+    part(state, "out").room[:] = (buffer_rows, n_events, n_dns, buffer_rows)
+    part(state, "scratch").mask = (1 << (2 * max(buffer_rows, n_dns) - 1).bit_length()) - 1
     part(state, "clock").meta[:] = (0, 0, -1, 0)
     part(state, "prints").key[:] = key
     facts = part(state, "facts")

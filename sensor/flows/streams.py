@@ -15,7 +15,8 @@ from sensor.jit import packet_kernel as kernel
 from sensor.protocols.reads import FRAMES
 
 STREAM_REC = numba.from_dtype(STREAM)
-_NEXT, GIVEN_UP = range(2)
+GIVEN_UP = 0
+_END = N_STREAMS  # of the ring of slots
 
 
 @kernel(t.int64(STATE_REC, FLOW_REC, t.int64, t.int64))
@@ -25,18 +26,26 @@ def stream_of(s, f, row, d):
     return slot if slot >= 0 and s.streams.slots[slot]["owner"] == 2 * row + d + 1 else np.int64(-1)
 
 
+@kernel(t.void(STATE_REC, t.int64, t.int64))
+def _move_behind(s, slot, place):
+    """Take a slot out of the ring and put it in again behind `place`, another."""
+    after, before = s.streams.after, s.streams.before
+    after[before[slot]] = after[slot]
+    before[after[slot]] = before[slot]
+    after[slot], before[slot] = after[place], place
+    before[after[place]] = slot
+    after[place] = slot
+
+
 @kernel(t.int64(STATE_REC, FLOW_REC, t.int64, t.int64, t.uint32))
 def open_stream(s, f, row, d, base):
     """Slot of a new, empty buffer for side d, of which the first byte has the sequence number `base`."""
     streams = s.streams
-    slot = streams.meta[_NEXT]
-    for _ in range(N_STREAMS):  # a free one, else the oldest
-        if streams.slots[slot]["owner"] == 0:
-            break
-        slot = (slot + 1) & (N_STREAMS - 1)
+    slot = np.int64(streams.after[_END])  # a free one, else the oldest
     if streams.slots[slot]["owner"] != 0:
         streams.meta[GIVEN_UP] += 1
-    streams.meta[_NEXT] = (slot + 1) & (N_STREAMS - 1)
+    if streams.before[_END] != slot:
+        _move_behind(s, slot, np.int64(streams.before[_END]))
     mine = streams.slots[slot]
     mine["owner"] = 2 * row + d + 1
     mine["base"] = base
@@ -54,6 +63,8 @@ def close_stream(s, f, row, d):
     slot = stream_of(s, f, row, d)
     if slot >= 0:
         s.streams.slots[slot]["owner"] = 0
+        if s.streams.after[_END] != slot:
+            _move_behind(s, slot, np.int64(_END))
     f["stream"][d] = 0
 
 

@@ -13,9 +13,10 @@ from sensor.dtypes import PACKET_REC
 from sensor.far import far_call
 from sensor.flows import names, table, tcp
 from sensor.flows.duplicates import is_duplicate
+from sensor.flows.exchanges import add_payload, begin_exchange
 from sensor.flows.facts import free_facts
 from sensor.flows.keys import is_flipped, key_port, side
-from sensor.flows.out import bucket_of, close_event, mix, open_event, report_flow
+from sensor.flows.out import bucket_of, mix, open_event, report_flow
 from sensor.flows.payload import TAKES
 from sensor.flows.pool import nearly_full
 from sensor.flows.prefetch import prefetch
@@ -26,12 +27,12 @@ from sensor.flows.rows import (
     END_IDLE,
     FLOW_REC,
     KIND_CONNECTION,
-    KIND_EXCHANGE,
     NOTE_NO_LOOKUP,
     SOURCE_DNS,
 )
-from sensor.flows.state import N_DNS, N_EVENTS, N_FLOWS, STATE_REC
+from sensor.flows.state import DNS_ROOM, N_DNS, N_EVENTS, N_FLOWS, ROOM, STATE_REC
 from sensor.flows.streams import close_streams
+from sensor.flows.unreachable import mark_refused, says_unreachable
 from sensor.jit import packet_kernel as kernel
 from sensor.protocols.reads import FRAMES
 from sensor.protocols.siphash import siphash13
@@ -48,7 +49,6 @@ ATTEMPT_NS = 5 * 10**9  # Zeek's tcp_attempt_delay
 NOT_YET, ONE_SIDED = -1, -2  # beside END_*: why a flow is reported
 SWEEP_NS = 5 * 10**9
 _AHEAD_SLOT, _AHEAD_ROW = 16, 8  # packets looked ahead, so that their memory is here when they are
-_ROOM = 10  # rows one packet may write to a buffer, at most: see reading.MOST_MESSAGES
 
 
 @kernel(t.void(STATE_REC, PACKET_REC, t.uint32, t.int64))
@@ -126,26 +126,6 @@ def _is_retry(f, ts):
     )
 
 
-@kernel(t.void(STATE_REC, FLOW_REC, t.int64))
-def _begin_exchange(s, f, ts):
-    """The originator speaks again after a silence: another event."""
-    if f["had_payload"] and ts - f["last_payload_ts"] >= s.config.gap_ns and not f["is_query"] and not f["is_carrier"]:
-        close_event(s, f)
-        open_event(f, ts, KIND_EXCHANGE)
-
-
-@kernel(t.void(FLOW_REC, t.int64, t.int64, t.int64))
-def _add_payload(f, d, ts, fresh):
-    """Count new payload bytes of side d to the flow and to its open event."""
-    f["had_payload"] = 1
-    f["last_payload_ts"] = max(f["last_payload_ts"], ts)
-    f["event_last_ts"] = max(f["event_last_ts"], ts)
-    f["event_bytes"][d] += fresh
-    f["payload_bytes"][d] += fresh
-    if d == 1:
-        f["event_answered"] = 1
-
-
 @kernel(t.int64(t.int64, t.int64))
 def _after(ts, wait_ns):
     """ts + wait_ns, or the last moment that can be waited for: NEVER marks a free row."""
@@ -193,12 +173,12 @@ def _take(s, row, p, d, frames):
             tcp.add_letter(f, d, 68)
         if fresh == 0 and d == 1:
             f["event_answered"] = 1
-    if fresh > 0 and d == 0:
-        _begin_exchange(s, f, ts)
+    if fresh > 0:
+        begin_exchange(s, f, d, ts)
     if end > pos and p["fragment"] != FRAGMENT_LATER:
         _call(s.config.payload_at, (s, f, row, p, d, frames, pos, end, fresh))
     if fresh > 0:
-        _add_payload(f, d, ts, fresh)
+        add_payload(f, d, ts, fresh)
 
 
 @kernel(t.void(STATE_REC, t.int64))
@@ -220,9 +200,9 @@ def _finish(s, row, reason):
 def _has_room(s):
     out = s.out
     return (
-        out.n[N_FLOWS] + _ROOM <= out.room[N_FLOWS]
-        and out.n[N_EVENTS] + out.n[N_DNS] + _ROOM <= out.room[N_EVENTS]
-        and out.n[N_DNS] + _ROOM <= out.room[N_DNS]
+        out.n[N_FLOWS] + ROOM <= out.room[N_FLOWS]
+        and out.n[N_EVENTS] + out.n[N_DNS] + ROOM + DNS_ROOM <= out.room[N_EVENTS]
+        and out.n[N_DNS] + DNS_ROOM <= out.room[N_DNS]
         and not nearly_full(s.pool)
     )
 
@@ -358,6 +338,8 @@ def track(packets, first, frames, codes, s):
             clock.counts[C_FLOWS] += 1
         clock.counts[C_PACKETS] += 1
         _take(s, row, p, d, frames)
+        if says_unreachable(p):
+            mark_refused(s, p, frames)
     return n, DONE
 
 

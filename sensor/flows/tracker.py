@@ -15,9 +15,9 @@ from sensor.capture.batch import Batch, empty_batch
 from sensor.dtypes import PACKET
 from sensor.far import address_of
 from sensor.flows import track
+from sensor.flows.dns_rows import DNS_WAIT_NS, reopen
 from sensor.flows.facts import LOST
 from sensor.flows.keys import hash_packets
-from sensor.flows.lookups import DNS_WAIT_NS, reopen
 from sensor.flows.out import add_queries
 from sensor.flows.payload import take_payload
 from sensor.flows.pool import MOST_BYTES, MOST_TEXTS, POOL, begin_pool, keep, nearly_full
@@ -59,7 +59,7 @@ class Timeouts:
     udp_idle_s: float = 60.0
     closed_s: float = 5.0
     active_s: float = 3600.0
-    gap_s: float = 1.0
+    gap_s: float = 0.8
 
 
 class FlowTracker:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sensor.constants import PROTO_TCP
 from sensor.flows.rows import CONN_STATES
 from sensor.segments import TABLES, Columns, by_bucket, finished_rows
+from sensor.sightings import Fact
 from sensor.store.columnar import Column
 
 PUT_TIMEOUT_S = 0.5
@@ -63,6 +64,7 @@ class Snapshot:
     state : up, no-carrier, down, gone or stopped
     oldest_ts, newest_ts : ns of all packets, None before the first
     words : what happened since the last snapshot, in words
+    host_facts : what hosts told of themselves since then, see Sightings.facts
     """
 
     worker: int
@@ -75,6 +77,7 @@ class Snapshot:
     oldest_ts: int | None
     newest_ts: int | None
     words: list[str] = field(default_factory=list)
+    host_facts: dict[Fact, list[int]] = field(default_factory=dict)
 
 
 Inbox = queue.Queue[Portion | Snapshot | None]

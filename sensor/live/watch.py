@@ -24,8 +24,8 @@ from sensor.capture.afpacket import Ring
 from sensor.capture.interface import must_be_watchable
 from sensor.errors import UsageError
 from sensor.flows.tracker import Timeouts
-from sensor.live.metrics import exposition, serve
 from sensor.live.manager import Notifier
+from sensor.live.metrics import exposition, serve
 from sensor.live.portion import Inbox
 from sensor.live.worker import Worker
 from sensor.live.writer import Writer

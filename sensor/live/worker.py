@@ -179,6 +179,7 @@ class Worker(threading.Thread):
             return  # the next one holds the same counts
         self._words = []
         self._ring_frac = 0.0
+        self._pipeline.sightings.facts = {}  # the others are the writer's now
 
     def _counts(self) -> RingCounts:
         """Counts of this ring and of those before it."""
@@ -215,6 +216,7 @@ class Worker(threading.Thread):
             oldest_ts=pipeline.oldest_ts,
             newest_ts=pipeline.newest_ts,
             words=list(self._words),
+            host_facts=pipeline.sightings.facts,
         )
 
 

@@ -18,6 +18,7 @@ from sensor.segments import TABLES
 from sensor.store.health import save_health
 from sensor.store.schema import SETTINGS, SOURCE_COMPLETE, SOURCE_RUNNING
 from sensor.store.store import Store
+from sensor.store.summaries import save_host_facts
 
 _LOST = ("dropped", "freezes", "nic_dropped", "rows_lost")
 _MOST_WAITING = 24 * 60
@@ -111,6 +112,10 @@ class Writer(threading.Thread):
 
     def _note(self, snapshot: Snapshot) -> None:
         self.meter.take(snapshot)
+        try:
+            save_host_facts(self._store, snapshot.host_facts)
+        except StoreError as error:  # hosts say such things again and again
+            self._now_is(str(error))
         self._save()
         if self.meter.turn(time.monotonic(), time.time_ns()):
             self._save()

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sensor.outlets.message import as_cef, as_json, journal_fields, syslog_line
-from sensor.site import Outlets
+from sensor.settings import Outlets
 
 TIMEOUT_S = 10.0
 JOURNAL_SOCKET = "/run/systemd/journal/socket"

@@ -35,6 +35,8 @@ from sensor.protocols.socks import GREETING, REQUEST, walk
 
 _COOKIE: NDArray[np.uint8] = np.frombuffer(b"Cookie: mstshash=", np.uint8)
 _USER_BYTES_MAX = 255
+RDP_COOKIE_KEY_BYTES = len("mstshash=")
+"""Length of the word in front of the user, which `rdp_cookie` leaves out."""
 _CODE_SIDE = types.int64(FRAMES, types.int64, types.int64, types.boolean)
 _CODE_SIDE_PORT = types.int64(FRAMES, types.int64, types.int64, types.boolean, types.int64)
 

@@ -17,6 +17,7 @@ from sensor.constants import (
     APP_IKE,
     APP_LLMNR,
     APP_MDNS,
+    APP_NBNS,
     APP_NETBIOS,
     APP_NONE,
     APP_NTP,
@@ -31,6 +32,7 @@ from sensor.jit import kernel
 from sensor.protocols.app_ber import match_ber_sequence, match_kerberos
 from sensor.protocols.app_vpn import match_openvpn, match_wireguard
 from sensor.protocols.dns import is_message
+from sensor.protocols.nbns import is_nbns
 from sensor.protocols.reads import FRAMES, HELPER, be16, be32
 
 _STUN_COOKIE = 0x2112A442
@@ -116,6 +118,8 @@ def _match_udp_port(frames, pos, end, resp_port):
         mode = first & 7
         is_clock = n_bytes >= 48 and 1 <= version <= 4 and 1 <= mode <= 5
         return APP_NTP if is_clock or (mode >= 6 and n_bytes >= 8 and 2 <= version <= 4) else APP_NONE
+    if resp_port == 137:
+        return APP_NBNS if is_nbns(frames, pos, end) else APP_NONE
     if resp_port in (500, 4500):
         start = pos + 4 if resp_port == 4500 else pos
         if end - start < 28 or (resp_port == 4500 and be32(frames, pos) != 0):
@@ -202,5 +206,5 @@ def match_udp(frames, pos, end, is_orig, resp_port):
             return APP_MDNS
         if resp_port == 5355:
             return APP_LLMNR
-        return APP_NETBIOS if resp_port == 137 else APP_DNS
+        return APP_DNS
     return APP_NONE

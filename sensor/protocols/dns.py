@@ -1,7 +1,7 @@
 """DNS messages: bytes in, the first question and the answers as text and addresses out. Keeps no state.
 
-For DNS over TCP the caller steps over the two-byte length first. Multicast DNS, LLMNR and NetBIOS names have the same
-form and are read as well.
+For DNS over TCP the caller steps over the two-byte length first. Multicast DNS and LLMNR have the same form and are
+read as well; NetBIOS has sensor/protocols/nbns.py.
 
 Names come out in lower case with the dots between labels and none at the end (the root is "."). A byte of a label
 that is not printable ASCII, and space, dot, comma and backslash, are written as a backslash and three decimal digits
@@ -65,8 +65,8 @@ _INT = types.int64
 _OUT = types.uint8[::1]
 
 
-@kernel(_INT(FRAMES, _INT, _INT), **HELPER)
-def _skip_name(frames, at, end):
+@kernel(_INT(FRAMES, _INT, _INT), **LEAF)
+def skip_name(frames, at, end):
     """The position behind the name at `at`, or _BAD or _SHORT."""
     start = at
     while at < end:
@@ -82,7 +82,7 @@ def _skip_name(frames, at, end):
 
 
 @kernel(_INT(_OUT, _INT, types.uint8), **HELPER)
-def _put_label_byte(out, at, byte):
+def put_label_byte(out, at, byte):
     """Write one byte of a label, escaped where needed; -1 when it does not fit."""
     if 0x41 <= byte <= 0x5A:  # "A" to "Z"
         byte = byte | np.uint8(0x20)
@@ -102,8 +102,8 @@ def _put_label_byte(out, at, byte):
     return at + 4
 
 
-@kernel(types.UniTuple(_INT, 2)(FRAMES, _INT, _INT, _INT, _OUT, _INT), **HELPER)
-def _read_name(frames, message, at, end, out, out_at):
+@kernel(types.UniTuple(_INT, 2)(FRAMES, _INT, _INT, _INT, _OUT, _INT), **LEAF)
+def read_name(frames, message, at, end, out, out_at):
     """Write the text of the name at `at` to `out[out_at:]`.
 
     Returns (wire status, index behind the text). The status is 0, _BAD (a label type or pointer that may not be, more
@@ -143,7 +143,7 @@ def _read_name(frames, message, at, end, out, out_at):
         for i in range(at + 1, at + 1 + length):
             if out_at < 0:
                 break
-            out_at = _put_label_byte(out, out_at, frames[i])
+            out_at = put_label_byte(out, out_at, frames[i])
         at += 1 + length
     if is_first:
         if out_at >= out.shape[0]:
@@ -184,14 +184,14 @@ def is_message(frames, pos, end):
     """Whether `frames[pos:end]` is a DNS message by its header and its whole first question (or first record)."""
     if pos < 0 or end > frames.shape[0] or end - pos < HEADER_BYTES + 5 or not has_header(frames, pos, end):
         return False
-    at = _skip_name(frames, pos + HEADER_BYTES, end)
+    at = skip_name(frames, pos + HEADER_BYTES, end)
     if at < 0 or at + 4 > end:
         return False
     return _is_question(be16(frames, at), be16(frames, at + 2))
 
 
-@kernel(_INT(FRAMES, _INT, _INT, _INT, _OUT, _INT, types.uint64[:, ::1], types.int64[::1]), **HELPER)
-def _read_answer(frames, message, at, end, answers_out, out_at, addr_out, info):
+@kernel(_INT(FRAMES, _INT, _INT, _INT, _OUT, _INT, types.uint64[:, ::1], types.int64[::1]), **LEAF)
+def read_answer(frames, message, at, end, answers_out, out_at, addr_out, info):
     """Read the record whose type stands at `at` and whose data are all there; return the index behind its text.
 
     A record that does not fit `answers_out` whole leaves no text, and the index stays.
@@ -220,7 +220,7 @@ def _read_answer(frames, message, at, end, answers_out, out_at, addr_out, info):
         return text_end if text_end >= 0 else out_at
     name_at = _NAME_AT[kind] if kind < _NAME_AT.shape[0] else np.int64(-1)
     if name_at >= 0:
-        status, text_end = _read_name(frames, message, data + name_at, data + n_data, answers_out, text_at)
+        status, text_end = read_name(frames, message, data + name_at, data + n_data, answers_out, text_at)
         return text_end if status == 0 and text_end >= 0 else out_at
     word = b"TXT " if kind == _TYPE_TXT else b"TYPE"
     if text_at + 4 > answers_out.shape[0]:
@@ -243,7 +243,7 @@ def _read_answers(frames, message, at, end, n_records, answers_out, addr_out, in
     """Read the answer section at `at`; return False when the bytes end inside it. Stops at a malformed record."""
     out_at = 0
     for _ in range(n_records):
-        fixed = _skip_name(frames, at, end)
+        fixed = skip_name(frames, at, end)
         if fixed == _BAD:
             return True
         if fixed == _SHORT or fixed + 10 > end:
@@ -256,7 +256,7 @@ def _read_answers(frames, message, at, end, n_records, answers_out, addr_out, in
             ttl_s = np.int64(0)
         if info[MIN_TTL_S] < 0 or ttl_s < info[MIN_TTL_S]:
             info[MIN_TTL_S] = ttl_s
-        out_at = _read_answer(frames, message, fixed, end, answers_out, out_at, addr_out, info)
+        out_at = read_answer(frames, message, fixed, end, answers_out, out_at, addr_out, info)
         info[ANSWERS_BYTES] = out_at
         info[N_ANSWERS] += 1
         at = data_end
@@ -296,8 +296,8 @@ def parse_message(frames, pos, end, qname_out, answers_out, addr_out, info):
     if n_questions + n_answers == 0:
         return kind
     at = pos + HEADER_BYTES
-    status, text_end = _read_name(frames, pos, at, end, qname_out, 0)
-    fixed = _skip_name(frames, at, end)
+    status, text_end = read_name(frames, pos, at, end, qname_out, 0)
+    fixed = skip_name(frames, at, end)
     if _BAD in (status, fixed):
         return NOT_DNS
     if _SHORT in (status, fixed) or fixed + 4 > end:
@@ -307,7 +307,7 @@ def parse_message(frames, pos, end, qname_out, answers_out, addr_out, info):
     info[QTYPE] = be16(frames, fixed)
     info[QNAME_BYTES] = max(text_end, 0)
     for _ in range(n_questions):
-        at = _skip_name(frames, at, end)
+        at = skip_name(frames, at, end)
         if at == _BAD:
             return NOT_DNS
         if at == _SHORT or at + 4 > end:

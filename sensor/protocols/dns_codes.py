@@ -61,6 +61,7 @@ _QTYPES = {
     257: "CAA",
     32768: "TA",
     32769: "DLV",
+    65313: "NBSTAT",  # sensor/protocols/nbns.py
 }
 
 _RCODES = (

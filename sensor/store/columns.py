@@ -53,7 +53,7 @@ FLOW = (
     Field("via_proxy", "text", "", "The proxy that carried it, as address:port, or empty."),
     Field("ja3", "text", "", "JA3 fingerprint of the TLS client, or empty."),
     Field("ja4", "text", "", "JA4 fingerprint of the TLS or QUIC client, or empty."),
-    Field("user_agent", "text", "", "First HTTP User-Agent of the originator, or empty."),
+    Field("user_agent", "text", "", "First HTTP User-Agent, else SSH version, or RDP cookie (mstshash=...), or empty."),
     Field("conn_state", "text", "", "Zeek's connection state: S0 S1 SF REJ S2 S3 RSTO RSTR RSTOS0 RSTRH SH SHR OTH."),
     Field("history", "text", "", "Zeek's history letters: upper case the originator, lower case the responder."),
     Field("orig_pkts", "int64", "packets", "Packets of the originator."),
@@ -80,7 +80,7 @@ FLOW = (
 )
 
 EVENT = (
-    Field("ts", "int64", "ns since 1970 UTC", "Time at which the originator began the exchange."),
+    Field("ts", "int64", "ns since 1970 UTC", "Time at which the exchange began; of a reply, what it replies to."),
     Field("uid", "text", "", "The flow it happened in."),
     Field("orig_ip", "text", "", "Address of the client."),
     Field("resp_ip", "text", "", "Address that was contacted."),
@@ -88,7 +88,7 @@ EVENT = (
     Field("proto", "text", "", "Transport protocol, as in flow."),
     Field("dest", "text", "", "The channel's destination: the best name known, else the address."),
     Field("name_source", "text", "", "Where the destination's name comes from: proxy, sni, quic, http, dns, none."),
-    Field("kind", "text", "", "What happened: connection, exchange, request, query, attempt."),
+    Field("kind", "text", "", "What happened: connection, exchange, reply, request, query, attempt."),
     Field("orig_bytes", "int64", "bytes", "Payload of the client in this exchange."),
     Field("resp_bytes", "int64", "bytes", "Payload of the responder in this exchange."),
     Field("duration_s", "double", "s", "How long the exchange lasted."),
@@ -110,10 +110,10 @@ DNS = (
     Field("qname", "text", "", "Name asked for."),
     Field("qtype", "text", "", "Type asked for: A, AAAA, TXT, TYPE65, ..."),
     Field("rcode", "text", "", "Result: NOERROR, NXDOMAIN, ...; empty when unanswered."),
-    Field("answers", "text", "", "Answers, joined by commas; empty when there were none."),
+    Field("answers", "text", "", "Answers, joined by commas, or what a registration (nbns) asks to have; else empty."),
     Field("ttl", "int64", "s", "Smallest time to live of the answers, -1 when there were none."),
     Field("source", "text", "", "Name of the capture file, or the interface."),
-    Field("app", "text", "", "How it was asked: dns, mdns, llmnr, netbios.", since=2, before="dns"),
+    Field("app", "text", "", "How it was asked: dns, mdns, llmnr, nbns.", since=2, before="dns"),
     Field("proto", "text", "", "Transport protocol: udp, tcp; empty where it was not noted.", since=2),
 )
 
@@ -133,12 +133,43 @@ FINDING = (
     Field("interval_s", "double", "s", "The interval at which it repeats; 0 when it has none."),
     Field("jitter_frac", "double", "fraction", "Spread of the intervals as a fraction of the interval."),
     Field("via_proxy", "text", "", "The proxy that carried it, as address:port, or empty."),
-    Field("outcome", "text", "", "Egress: established, refused, unanswered; else empty."),
+    Field("outcome", "text", "", "Egress: established, half, refused, unanswered; else empty."),
     Field("reasons", "json", "", "Why, in plain sentences with their numbers, a list."),
     Field("techniques", "json", "", "MITRE ATT&CK ids, a list."),
     Field("state", "text", "", "Triage: new, investigating, confirmed, false-positive, resolved."),
     Field("note", "text", "", "What the person who triaged it wrote."),
 )
+
+FINDING_CHANNEL = (
+    Field("dest", "text", "", "The channel's destination."),
+    Field("dest_ips", "json", "", "Addresses the destination had, a list."),
+    Field("resp_port", "int32", "", "Port of the destination."),
+    Field("proto", "text", "", "Transport protocol."),
+    Field("via_proxy", "text", "", "The proxy that carried it, as address:port, or empty."),
+    Field("outcome", "text", "", "The best outcome of its connections."),
+    Field("events", "int64", "events", "How many connections it had."),
+    Field("orig_bytes", "int64", "bytes", "What the client sent."),
+    Field("resp_bytes", "int64", "bytes", "What it received."),
+    Field("first_ts", "int64", "ns since 1970 UTC", "Its first connection, over all analyses."),
+    Field("last_ts", "int64", "ns since 1970 UTC", "Its last connection, over all analyses."),
+    Field("label", "text", "", "A benign explanation that lowered its weight, or empty."),
+)
+"""A channel beneath a finding; the table `finding_channel` has its finding's id before."""
+
+HOST = (
+    Field("ip", "text", "", "Address of the host."),
+    Field("names", "json", "", "What it calls itself in DHCP and NetBIOS, and DNS, mDNS and LLMNR call it, a list."),
+    Field("macs", "json", "", "MAC addresses that ARP and DHCP told of it, the newest first, a list."),
+    Field("vendor", "text", "", "Who made the network card of the newest, by its prefix; empty for locally made ones."),
+    Field("role", "text", "", "Its role by the site file; with a question mark where it is guessed; or empty."),
+    Field("first_ts", "int64", "ns since 1970 UTC", "First seen in the span."),
+    Field("last_ts", "int64", "ns since 1970 UTC", "Last seen in the span."),
+    Field("flows", "int64", "flows", "Flows that it began."),
+    Field("services", "json", "", "Well-known services that it answers to other hosts inside, a list."),
+    Field("proxies", "json", "", "Proxies that it asks, as address:port, a list."),
+    Field("direct_frac", "double", "0 to 1", "Share of its connections to the outside that no proxy carried."),
+)
+"""What `kagami hosts` tells of a host; made when it is asked, never stored."""
 
 HEALTH = (
     Field("source", "text", "", "The live capture, as in the table source."),
@@ -184,12 +215,15 @@ NOTE_WORDS = {
     "sni-differs": "The server name of the hello is another than the host that the proxy was asked for.",
     "no-lookup": "A public address that no DNS answer gave before, although DNS answers were seen.",
     "names-lost": "A message that may have held names was not whole; an empty name does not mean that there was none.",
+    "tor-like-name": "A server name such as Tor makes up, for an address that no DNS answer gave. A hint only.",
+    "proxy-refused": "The SOCKS proxy refused: the host asked for was not reached, and its event is an attempt.",
+    "unreachable": "An ICMP message told the originator that the destination cannot be reached or is prohibited.",
 }
 """The words that `notes` of a flow may hold, and what each says."""
 
-EVENT_KINDS = ("connection", "exchange", "request", "query", "attempt")
+EVENT_KINDS = ("connection", "exchange", "request", "query", "attempt", "reply")
 CONN_STATES = ("S0", "S1", "SF", "REJ", "S2", "S3", "RSTO", "RSTR", "RSTOS0", "RSTRH", "SH", "SHR", "OTH")
-DNS_APPS = ("dns", "mdns", "llmnr", "netbios")
+DNS_APPS = ("dns", "mdns", "llmnr", "nbns")
 
 PARTITION_TS = {"flow": "last_ts", "event": "ts", "dns": "ts"}
 """The column whose UTC day a row is filed under: for a flow the day it was reported."""

@@ -8,7 +8,7 @@ import sqlite3
 from pathlib import Path
 
 from sensor.errors import StoreError
-from sensor.store.columns import EVIDENCE_TABLES
+from sensor.store.columns import EVIDENCE_TABLES, FINDING_CHANNEL
 from sensor.store.schema import APPLICATION_ID, OLDEST_READABLE, SCHEMA_VERSION
 
 _BUSY_TIMEOUT_S = 10.0
@@ -96,10 +96,15 @@ def _checked(db: sqlite3.Connection, path: Path) -> sqlite3.Connection:
 
 
 def _add_columns(db: sqlite3.Connection, version: int) -> None:
-    """Show the evidence with the columns that versions after this one brought: views of this connection alone.
+    """Show the tables and columns that versions after this one brought, empty: views of this connection alone.
 
     SQLite takes a quoted name that is no column for a text, so a missing column would give its own name as value.
     """
+    if version < 3:
+        names = ", ".join(f"NULL AS {name}" for name in ("finding_id", *(field.name for field in FINDING_CHANNEL)))
+        db.execute(f"CREATE TEMP VIEW finding_channel AS SELECT {names} WHERE false")
+        names = ", ".join(f"NULL AS {name}" for name in ("ip", "kind", "value", "vendor", "first_ts", "last_ts"))
+        db.execute(f"CREATE TEMP VIEW host_fact AS SELECT {names} WHERE false")
     for table, fields in EVIDENCE_TABLES.items():
         missing = [field for field in fields if field.since > version]
         if missing:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from sensor.errors import StoreError
 from sensor.store.columns import LAKE_TABLES
 from sensor.store.store import Store
 
+if TYPE_CHECKING:
+    import duckdb
+
 MAX_ROWS = 1_000
 """Events and DNS questions kept for one finding, the newest; a finding's own `events` says how many there were."""
+
+_PIECE_ROWS = 10_000
 
 
 def keep_evidence(store: Store, finding_ids: Sequence[int]) -> None:
@@ -24,7 +29,12 @@ def keep_evidence(store: Store, finding_ids: Sequence[int]) -> None:
 
     marks = ", ".join("?" * len(finding_ids))
     found = store.db.execute(
-        f"SELECT id, orig_ip, dest, resp_port, proto, first_ts, last_ts FROM finding WHERE id IN ({marks})", finding_ids
+        f"""SELECT id, orig_ip, dest, resp_port, proto, first_ts, last_ts FROM finding WHERE id IN ({marks})
+        AND id NOT IN (SELECT finding_id FROM finding_channel)
+        UNION ALL SELECT finding.id, orig_ip, channel.dest, channel.resp_port, channel.proto, channel.first_ts,
+        channel.last_ts FROM finding JOIN finding_channel AS channel ON finding_id = finding.id
+        WHERE finding.id IN ({marks})""",
+        (*finding_ids, *finding_ids),
     ).fetchall()
     if not found:
         return
@@ -45,26 +55,29 @@ def keep_evidence(store: Store, finding_ids: Sequence[int]) -> None:
                 QUALIFY row_number() OVER (PARTITION BY id ORDER BY ts DESC, uid) <= {MAX_ROWS}""",
                 files,
             )
-            flows, files = store.lake.relation("flow", since_ns=since_ns)
-            kept_flows = lake.execute(
-                f"SELECT {_names('flow')} FROM {flows} WHERE uid IN (SELECT uid FROM kept_event)", files
-            ).fetchall()
-            dns, files = store.lake.relation("dns", since_ns=since_ns, until_ns=until_ns)
-            kept_dns = lake.execute(
-                f"""SELECT {_names("dns", "dns")} FROM {dns} AS dns JOIN wanted ON dns.orig_ip = wanted.orig_ip
-                AND dns.qname = wanted.dest WHERE ts BETWEEN first_ts AND last_ts
-                QUALIFY row_number() OVER (PARTITION BY id ORDER BY ts DESC, qtype) <= {MAX_ROWS}""",
-                files,
-            ).fetchall()
-            kept_events = lake.execute(f"SELECT {_names('event')} FROM kept_event").fetchall()
-            links = lake.execute("SELECT DISTINCT id, uid FROM kept_event").fetchall()
+            flows, flow_files = store.lake.relation("flow", since_ns=since_ns)
+            dns, dns_files = store.lake.relation("dns", since_ns=since_ns, until_ns=until_ns)
+            kept: tuple[tuple[str, str, list[object]], ...] = (
+                (
+                    "flow",
+                    f"SELECT {_names('flow')} FROM {flows} WHERE uid IN (SELECT uid FROM kept_event)",
+                    flow_files,
+                ),
+                ("event", f"SELECT {_names('event')} FROM kept_event", []),
+                (
+                    "dns_query",
+                    f"""SELECT {_names("dns", "dns")} FROM {dns} AS dns JOIN wanted ON dns.orig_ip = wanted.orig_ip
+                    AND dns.qname = wanted.dest WHERE ts BETWEEN first_ts AND last_ts
+                    QUALIFY row_number() OVER (PARTITION BY id ORDER BY ts DESC, qtype) <= {MAX_ROWS}""",
+                    dns_files,
+                ),
+                ("finding_flow", "SELECT DISTINCT id, uid FROM kept_event", []),
+            )
+            with store.transaction():
+                for table, sql, values in kept:
+                    _insert(store, table, lake.execute(sql, values))
     except duckdb.Error as error:
         raise StoreError(f"cannot collect evidence from the lake: {error}") from error
-    with store.transaction():
-        _insert(store, "flow", kept_flows)
-        _insert(store, "event", kept_events)
-        _insert(store, "dns_query", kept_dns)
-        _insert(store, "finding_flow", links)
 
 
 def _names(table: str, qualifier: str = "") -> str:
@@ -72,7 +85,7 @@ def _names(table: str, qualifier: str = "") -> str:
     return ", ".join(f'{dot}"{field.name}"' for field in LAKE_TABLES[table])
 
 
-def _insert(store: Store, table: str, rows: list[tuple[Any, ...]]) -> None:
-    """Insert whole rows, in the table's column order; rows that are there already are left alone."""
-    if rows:
+def _insert(store: Store, table: str, result: duckdb.DuckDBPyConnection) -> None:
+    """Insert whole rows, in the table's column order, piece by piece; those that are there already are left alone."""
+    while rows := result.fetchmany(_PIECE_ROWS):
         store.db.executemany(f"INSERT OR IGNORE INTO {table} VALUES ({', '.join('?' * len(rows[0]))})", rows)

@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 from sensor.errors import UsageError
-from sensor.store.columns import DNS, EVENT, FINDING, FLOW, Field
+from sensor.store.columns import DNS, EVENT, FINDING, FINDING_CHANNEL, FLOW, Field
 from sensor.store.match import Target, parse_target
 from sensor.store.schema import FINDING_STATES
 from sensor.store.store import Store
@@ -55,7 +55,8 @@ def findings(
         rows = [row for row in rows if client.matches_address(row["orig_ip"])]
     if dest is not None:
         target = parse_target(dest)
-        rows = [row for row in rows if _is_destination(target, row)]
+        beneath = _channels(store)
+        rows = [row for row in rows if any(_is_destination(target, one) for one in (row, *beneath.get(row["id"], ())))]
     return rows[:limit], len(rows)
 
 
@@ -86,7 +87,8 @@ def events_of_finding(store: Store, finding_id: int) -> list[dict[str, Any]]:
         store,
         EVENT,
         """FROM event WHERE uid IN (SELECT uid FROM finding_flow WHERE finding_id = ?1)
-        AND (orig_ip, dest, resp_port, proto) = (SELECT orig_ip, dest, resp_port, proto FROM finding WHERE id = ?1)
+        AND ((orig_ip, dest, resp_port, proto) = (SELECT orig_ip, dest, resp_port, proto FROM finding WHERE id = ?1)
+        OR (dest, resp_port, proto) IN (SELECT dest, resp_port, proto FROM finding_channel WHERE finding_id = ?1))
         ORDER BY ts, uid""",
         (finding_id,),
     )
@@ -100,6 +102,21 @@ def dns_of_finding(store: Store, finding_id: int) -> list[dict[str, Any]]:
         "FROM dns_query WHERE (orig_ip, qname) = (SELECT orig_ip, dest FROM finding WHERE id = ?) ORDER BY ts, qtype",
         (finding_id,),
     )
+
+
+def channels_of_finding(store: Store, finding_id: int) -> list[dict[str, Any]]:
+    """The channels beneath a finding that stands on several, the busiest first."""
+    return _select(
+        store, FINDING_CHANNEL, "FROM finding_channel WHERE finding_id = ? ORDER BY events DESC, dest", (finding_id,)
+    )
+
+
+def _channels(store: Store) -> dict[int, list[dict[str, Any]]]:
+    """Destination and addresses of every channel beneath a finding, by the finding's id."""
+    found: dict[int, list[dict[str, Any]]] = {}
+    for finding_id, dest, dest_ips in store.db.execute("SELECT finding_id, dest, dest_ips FROM finding_channel"):
+        found.setdefault(finding_id, []).append({"dest": dest, "dest_ips": json.loads(dest_ips)})
+    return found
 
 
 def _is_destination(target: Target, row: dict[str, Any]) -> bool:

@@ -251,6 +251,34 @@ def _zeek_views_of_handshakes(db: Database) -> None:
 
 
 @_step(3)
+def finding_channels(db: Database) -> None:
+    """The channels beneath a finding, and what hosts told of themselves. Findings and hosts kept before have none."""
+    db.table("host_fact").create(
+        {"ip": str, "kind": str, "value": str, "vendor": str, "first_ts": int, "last_ts": int},
+        pk=("ip", "kind", "value"),
+    )
+    db.table("finding_channel").create(
+        {
+            "finding_id": int,
+            "dest": str,
+            "dest_ips": str,
+            "resp_port": int,
+            "proto": str,
+            "via_proxy": str,
+            "outcome": str,
+            "events": int,
+            "orig_bytes": int,
+            "resp_bytes": int,
+            "first_ts": int,
+            "last_ts": int,
+            "label": str,
+        },
+        pk=("finding_id", "dest", "resp_port", "proto", "via_proxy"),
+        foreign_keys=[("finding_id", "finding", "id")],
+    )
+
+
+@_step(4)
 def live(db: Database) -> None:
     """How live captures fared, minute by minute."""
     texts = {"source": str, "state": str, "words": str}
@@ -264,7 +292,7 @@ def live(db: Database) -> None:
     db.table("health").create_index(["ts"])
 
 
-@_step(4)
+@_step(5)
 def outbox(db: Database) -> None:
     """What is to be told about findings, filled by the database itself in the transaction that changes a finding."""
     db.table("outbox").create({"id": int, "ts": int, "finding_id": int, "change": str, "severity": str}, pk="id")

@@ -147,7 +147,8 @@ def _prune_results(store: Store, until_ns: int, report: PruneReport) -> None:
     values = (*FINDING_STATES_SETTLED, until_ns)
     db = store.db
     with store.transaction():
-        db.execute(f"DELETE FROM finding_flow WHERE finding_id IN ({old})", values)
+        for table in ("finding_flow", "finding_channel"):
+            db.execute(f"DELETE FROM {table} WHERE finding_id IN ({old})", values)
         report.findings = db.execute(f"DELETE FROM finding WHERE id IN ({old})", values).rowcount
         if report.findings:
             for table in ("flow", "event"):
@@ -159,4 +160,5 @@ def _prune_results(store: Store, until_ns: int, report: PruneReport) -> None:
         report.health = db.execute("DELETE FROM health WHERE ts < ?", (until_ns,)).rowcount
         db.execute("DELETE FROM outbox WHERE ts < ? AND finding_id NOT IN (SELECT id FROM finding)", (until_ns,))
         report.channels = db.execute("DELETE FROM channel WHERE last_ts < ?", (until_ns,)).rowcount
-        db.execute("DELETE FROM host WHERE last_ts < ?", (until_ns,))
+        for table in ("host", "host_fact"):
+            db.execute(f"DELETE FROM {table} WHERE last_ts < ?", (until_ns,))

@@ -155,7 +155,7 @@ def dns(
 def proxies(store: Store, limit: int = 20) -> list[dict[str, Any]]:
     """The proxies that hosts were seen to ask, the busiest first: proxy, flows, clients.
 
-    Whether one is the organisation's own is for a person to say; analyzers/proxies.py has what an analysis assumes.
+    Whether one is the organisation's own is for a person to say; analyzers/egress/mode.py has what an analysis assumes.
     """
     relation, files = store.lake.relation("flow")
     columns = ("proxy", "flows", "clients")

@@ -1,7 +1,8 @@
 """The events of one client bucket as series, one a channel: what the analyzers are fed.
 
-A channel is client, destination, port, protocol and proxy. Events stay in arrays from DuckDB to the analyzer; only
-channels, which are few, become Python objects. This module never judges.
+A channel is client, destination, port, protocol and proxy. What the client began and its replies to a server that spoke
+first follow different clocks, so a channel has the one of which there is more. Events stay in arrays from DuckDB to
+the analyzer; only channels, which are few, become Python objects. This module never judges.
 """
 
 from __future__ import annotations
@@ -17,22 +18,19 @@ from sensor.store.store import Store
 _CHANNELS = """
 CREATE TEMP TABLE channel AS
 SELECT *, (row_number() OVER (ORDER BY orig_ip, dest, resp_port, proto, via_proxy) - 1)::INTEGER AS number FROM (
-    SELECT orig_ip, dest, resp_port, proto, via_proxy, count(*) AS n, list_sort(list(DISTINCT resp_ip)) AS dest_ips,
-        min_by(name_source, ts) AS name_source, mode(kind) AS kind
-    FROM {events} WHERE {span} GROUP BY orig_ip, dest, resp_port, proto, via_proxy
+    SELECT orig_ip, dest, resp_port, proto, via_proxy, kind = 'reply' AS is_reply, count(*) AS n,
+        list_sort(list(DISTINCT resp_ip)) AS dest_ips, min_by(name_source, ts) AS name_source, mode(kind) AS kind
+    FROM {events} WHERE {span} GROUP BY orig_ip, dest, resp_port, proto, via_proxy, is_reply
+    QUALIFY row_number() OVER (PARTITION BY orig_ip, dest, resp_port, proto, via_proxy ORDER BY n DESC, is_reply) = 1
 )
 """
 
 _EVENTS = """
 SELECT number, ts, orig_bytes, resp_bytes, answered, duration_s
-FROM {events} JOIN channel USING (orig_ip, dest, resp_port, proto, via_proxy) WHERE {span}
+FROM (SELECT *, kind = 'reply' AS is_reply FROM {events} WHERE {span})
+JOIN channel USING (orig_ip, dest, resp_port, proto, via_proxy, is_reply)
 ORDER BY number, ts, orig_bytes, resp_bytes, duration_s
 """
-
-_FLOW_COLUMNS = (
-    *("orig_ip", "resp_ip", "resp_port", "proto", "name", "app", "conn_state", "orig_pkts", "resp_pkts", "orig_bytes"),
-    *("resp_bytes", "first_ts", "last_ts", "via_proxy", "uid"),
-)
 
 
 def series_columns(
@@ -93,36 +91,6 @@ def population_columns(store: Store, since_ns: int | None = None, until_ns: int 
     except duckdb.Error as error:
         raise StoreError(f"cannot read the events: {error}") from error
     return {"clients": clients, "clients_of": counts}
-
-
-def flow_columns(
-    store: Store,
-    since_ns: int | None = None,
-    until_ns: int | None = None,
-    *,
-    bucket: int | None = None,
-    proxied_only: bool = False,
-) -> dict[str, Any]:
-    """The flows of a time span as columns, by the names that analyzers.flow_table.FlowTable gives them.
-
-    bucket : of one client bucket only; None: of all
-    proxied_only : only those that were asked of a proxy
-    """
-    import duckdb
-
-    buckets = None if bucket is None else [bucket]
-    flows, values = store.lake.relation("flow", since_ns=since_ns, until_ns=until_ns, buckets=buckets)
-    span = "via_proxy <> ''" if proxied_only else "true"
-    for condition, value in (("last_ts >= ?", since_ns), ("first_ts < ?", until_ns)):
-        if value is not None:
-            span += f" AND {condition}"
-            values.append(value)
-    names = ", ".join(_FLOW_COLUMNS)
-    try:
-        with store.lake.connect() as lake:
-            return dict(lake.execute(f"SELECT {names} FROM {flows} WHERE {span}", values).fetchnumpy())
-    except duckdb.Error as error:
-        raise StoreError(f"cannot read the flows: {error}") from error
 
 
 def _span(since_ns: int | None, until_ns: int | None, values: list[object]) -> str:

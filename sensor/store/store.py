@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any
 
 from sensor.errors import StoreError
-from sensor.store.columns import FINDING, LAKE_TABLES, N_BUCKETS
+from sensor.store.columns import FINDING, FINDING_CHANNEL, LAKE_TABLES, N_BUCKETS
 from sensor.store.database import is_outdated, open_for_writing, open_read_only
 from sensor.store.lake import Lake
 from sensor.store.lock import WriterLock
@@ -41,6 +41,24 @@ _DIRECTORY_MODE = 0o750
 _OWN_NAMES = (LOCK_NAME, LAKE_NAME)
 _KEPT_BY_TRIAGE = ("id", "state", "note")
 """Finding fields that a new analysis never overwrites."""
+
+_KEEP_CHANNEL = (
+    f"INSERT INTO finding_channel VALUES (?{', ?' * len(FINDING_CHANNEL)}) "
+    "ON CONFLICT (finding_id, dest, resp_port, proto, via_proxy) DO UPDATE SET "
+    + ", ".join(
+        f"{field.name} = {'min' if field.name == 'first_ts' else 'max'}({field.name}, excluded.{field.name})"
+        if field.name in ("first_ts", "last_ts")
+        else f"{field.name} = excluded.{field.name}"
+        for field in FINDING_CHANNEL
+        if field.name not in ("dest", "resp_port", "proto", "via_proxy")
+    )
+)
+
+_SUPERSEDED = """SELECT old.id FROM finding AS kept JOIN finding_channel AS channel ON channel.finding_id = kept.id
+    JOIN finding AS old ON old.analyzer = kept.analyzer AND old.orig_ip = kept.orig_ip AND old.dest = channel.dest
+    AND old.resp_port = channel.resp_port AND old.proto = channel.proto
+    WHERE kept.id = :id AND old.id <> :id AND old.state = 'new' AND old.note = '' AND old.outcome = kept.outcome
+    AND old.first_ts >= kept.first_ts AND old.last_ts <= kept.last_ts"""
 
 
 class Store:
@@ -236,7 +254,8 @@ class Store:
     def upsert_findings(self, findings: Iterable[Mapping[str, Any]]) -> list[int]:
         """Keep findings; one that is known (see schema.FINDING_KEY) is updated and keeps its id, state and note.
 
-        findings : mappings with the contract's fields except id, state and note; lists are lists
+        findings : mappings with the contract's fields except id, state and note; lists are lists. `channels`, if it is
+            there, are mappings with the fields of columns.FINDING_CHANNEL
         Returns: ids, in the order given.
         """
         names = [field.name for field in FINDING if field.name not in _KEPT_BY_TRIAGE]
@@ -256,7 +275,25 @@ class Store:
                     for name in names
                 ]
                 ids.append(int(self.db.execute(sql, values).fetchone()[0]))
+                self._keep_channels(ids[-1], finding.get("channels", ()))
         return ids
+
+    def _keep_channels(self, finding_id: int, channels: Iterable[Mapping[str, Any]]) -> None:
+        """Keep the channels beneath a finding, and let go of the findings that they were before they were gathered.
+
+        One that a person has touched stays.
+        """
+        for channel in channels:
+            values = [
+                json.dumps(list(channel[field.name]), ensure_ascii=False)
+                if field.type == "json"
+                else channel[field.name]
+                for field in FINDING_CHANNEL
+            ]
+            self.db.execute(_KEEP_CHANNEL, (finding_id, *values))
+        superseded = self.db.execute(_SUPERSEDED, {"id": finding_id}).fetchall()
+        for table, column in (("finding_flow", "finding_id"), ("finding_channel", "finding_id"), ("finding", "id")):
+            self.db.executemany(f"DELETE FROM {table} WHERE {column} = ?", superseded)
 
     def health(self) -> dict[str, Any]:
         """What `kagami status` shows: sources by state, rows, everything that was counted, sizes, free space."""

@@ -4,10 +4,12 @@ They outlive the lake's retention. Times only ever widen; everything else is wha
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sensor.store.store import Store
+
+MAC = "mac"
 
 _CHANNEL_KEY = ("orig_ip", "dest", "resp_port", "proto", "via_proxy")
 _CHANNEL_TOLD = ("name_source", "dest_ips", "events", "orig_bytes", "resp_bytes")
@@ -43,3 +45,59 @@ def save_hosts(store: Store, hosts: Iterable[tuple[str, int, int]]) -> None:
     sql = f"INSERT INTO host (ip, first_ts, last_ts) VALUES (?, ?, ?) ON CONFLICT (ip) DO UPDATE SET {_WIDEN}"
     with store.transaction():
         store.db.executemany(sql, hosts)
+
+
+def hosts_first_seen(store: Store, hosts: Iterable[str]) -> dict[str, int]:
+    """When each of some hosts was first seen to begin something, over all analyses, nanoseconds."""
+    found = dict(store.db.execute("SELECT ip, first_ts FROM host"))
+    return {ip: found[ip] for ip in hosts if ip in found}
+
+
+def save_host_facts(store: Store, facts: Mapping[tuple[str, str, str], Sequence[int]]) -> None:
+    """Keep what hosts told of themselves: (address, kind, value) with first and last told in nanoseconds.
+
+    kind : mac, dhcp or netbios (the name told so)
+    Raises: StoreError when the database cannot be written.
+    """
+    if not facts:
+        return
+    known = dict(store.db.execute("SELECT value, vendor FROM host_fact WHERE kind = ?", (MAC,)))
+    macs = {value for _, kind, value in facts if kind == MAC} - known.keys()
+    known |= vendors(macs) if macs else {}
+    rows = [
+        (ip, kind, value, known.get(value, "") if kind == MAC else "", *span)
+        for (ip, kind, value), span in facts.items()
+    ]
+    with store.transaction():
+        store.db.executemany(
+            f"INSERT INTO host_fact VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (ip, kind, value) DO UPDATE SET {_WIDEN}",
+            rows,
+        )
+
+
+def vendors(macs: Iterable[str]) -> dict[str, str]:
+    """Who the IEEE gave the beginnings of MAC addresses to, as Wireshark's list in scapy has it; "" for local ones.
+
+    The longest prefix counts: 36, 28 or 24 bits.
+    """
+    from scapy.libs.manuf import DATA
+
+    macs = list(macs)
+    wanted = {mac: {_prefix(mac, bits) for bits in (24, 28, 36)} for mac in macs if not int(mac[1], 16) & 2}
+    prefixes = set().union(*wanted.values())
+    found: dict[str, str] = {}
+    for line in DATA.splitlines():
+        parts = line.split("\t")
+        prefix = parts[0].strip().lower()
+        if len(parts) > 1 and prefix in prefixes:
+            found[prefix] = parts[-1].strip()
+    told = {mac: [found[prefix] for prefix in sorted(of, key=len) if prefix in found] for mac, of in wanted.items()}
+    return {mac: told[mac][-1] if told.get(mac) else "" for mac in macs}
+
+
+def _prefix(mac: str, bits: int) -> str:
+    """The beginning of a MAC address as the list writes it: 00:11:22, 00:11:22:30/28 or 00:11:22:33:40/36."""
+    if bits == 24:
+        return mac[:8]
+    value = int(mac.replace(":", ""), 16) >> (48 - bits) << (48 - bits)
+    return f"{value.to_bytes(6).hex(':')[: 3 * -(-bits // 8) - 1]}/{bits}"

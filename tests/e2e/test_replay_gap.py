@@ -77,7 +77,7 @@ def test_the_gap_of_a_run(tmp_path: Path, store_dir: Path, capfdbinary: pytest.C
     assert "--gap changes nothing" in again.err
     assert kinds(store_dir).count("exchange") == N_TURNS - 1
     assert kagami("replay", str(two), "--no-analyze").code == 0
-    assert "exchange gap 200 ms or 1 s\n" in kagami("status").out
+    assert "exchange gap 200 ms or 800 ms\n" in kagami("status").out
     assert kinds(store_dir).count("exchange") == N_TURNS - 1
 
 

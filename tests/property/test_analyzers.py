@@ -1,16 +1,20 @@
 """What holds of the analyzers for any series of events and any flows."""
 
+from typing import Any
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analyzers.beacon import measure_channels, score_beacons, score_channels
 from analyzers.beacon.measure import RESOLUTION_S
-from analyzers.bypass import find_bypass
-from analyzers.flow_table import FlowTable
-from analyzers.proxies import learn_proxies
+from analyzers.egress import Kept, Server, Surroundings, judge_clients, judge_servers
+from analyzers.egress.mode import Mode
+from analyzers.egress.table import OUTCOMES
 from analyzers.series import Series
-from sensor.site import Proxy, Site, parse_address
+from sensor.policy import default_role
+from sensor.site import Site
+from tests.support.egress import egress_table
 from tests.support.series import make_series
 
 MILLISECONDS = st.integers(0, 10_000_000)
@@ -104,52 +108,56 @@ def test_the_order_of_channels_does_not_matter(channels: list[list[int]], random
     np.testing.assert_array_equal(scores(channels)[order], scores([channels[i] for i in order]))
 
 
-@settings(max_examples=50)
+COUNT = st.integers(0, 300)
+
+
+@settings(max_examples=80)
 @given(
     st.lists(
-        st.tuples(
-            st.sampled_from(["10.0.0.1", "10.0.0.2", "10.0.0.5", "203.0.113.1", "fd00::1", "", "junk"]),
-            st.sampled_from(["198.51.100.1", "198.51.100.2", "10.0.0.5", "ff02::1", "2001:db8::1", "0.0.0.0", "x"]),
-            st.integers(0, 65535),
-            st.sampled_from(["tcp", "udp", "icmp", "icmp6", "sctp", ""]),
-            st.text(max_size=5),
-            st.sampled_from(["", "tls", "http", "dns", "ssh", "quic"]),
-            st.sampled_from(["SF", "S0", "REJ", "RSTR", "OTH", "", "??"]),
-            st.integers(0, 2**40),
-            st.sampled_from(["", "10.0.0.5:3128"]),
+        st.fixed_dictionaries(
+            {
+                "orig_ip": st.sampled_from(["10.0.0.1", "10.0.0.2", "10.0.0.5", "fd00::1", "junk"]),
+                "dest": st.sampled_from(
+                    ["", "198.51.100.1", "2001:db8::1", "dns.google", "pool.ntp.org", "x\n..", "WWW.A"]
+                ),
+                "resp_port": st.integers(0, 65535) | st.sampled_from([53, 80, 123, 443, 853, 9001]),
+                "proto": st.sampled_from(["tcp", "udp", "icmp", "sctp", "ip-47", ""]),
+                "app": st.sampled_from(["", "tls", "http", "dns", "ssh", "quic", "??"]),
+                "is_foreign_proxy": st.booleans(),
+                "n_dests": st.integers(1, 5000),
+                "dest_ips": st.sampled_from([(), ("198.51.100.1",), ("198.51.100.1", "2001:db8::1"), ("x",)]),
+                "no_lookup": st.booleans(),
+                "unanswered": COUNT,
+                "refused": COUNT,
+                "half": COUNT,
+                "established": COUNT,
+                "orig_bytes": st.integers(0, 2**62),
+                "orig_pkts": COUNT,
+                "away": COUNT,
+                "clients": COUNT,
+            }
         ),
-        max_size=60,
-    )
+        max_size=30,
+    ),
+    st.sampled_from(["explicit", "transparent", "none"]),
+    st.booleans(),
 )
-def test_bypass_survives_any_flows(rows: list[tuple[str, str, int, str, str, str, str, int, str]]) -> None:
-    columns = list(zip(*rows, strict=True)) or [()] * 9
-    n_bytes = np.array(columns[7], np.int64)
-    flows = FlowTable(
-        orig_ip=columns[0],
-        resp_ip=columns[1],
-        resp_port=np.array(columns[2], np.int64),
-        proto=columns[3],
-        name=columns[4],
-        app=columns[5],
-        conn_state=columns[6],
-        orig_pkts=n_bytes,
-        resp_pkts=n_bytes,
-        orig_bytes=n_bytes,
-        resp_bytes=n_bytes,
-        first_ts=n_bytes,
-        last_ts=n_bytes + 5,
-        via_proxy=columns[8],
-        uid=[str(i) for i in range(len(rows))],
-    )
-    address = parse_address("10.0.0.5")
-    assert address is not None
-    site = Site(proxies=(Proxy(address, 3128),))
-    findings, _ = find_bypass(flows, site, learn_proxies(flows, site))
-    assert len({(f.orig_ip, f.dest, f.reasons[1]) for f in findings}) == len(findings)
+def test_egress_survives_any_channels(rows: list[dict[str, Any]], word: str, is_server: bool) -> None:
+    for row in rows:
+        row["flows"] = sum(row[outcome] for outcome in OUTCOMES)
+    table, site = egress_table(*rows), Site()
+    around = Surroundings(Mode(word, "", (("10.0.0.5", None),)), frozenset({"10.0.0.1"}), 4, True)
+    servers = {"10.0.0.2": Server("10.0.0.2", default_role("file"))} if is_server else {}
+    findings = judge_clients(table, site, around, frozenset(servers), Kept())
+    findings += judge_servers(table, [], site, servers, {}, {})
+    assert len(
+        {(f.analyzer, f.orig_ip, f.dest, f.resp_port, f.proto, f.outcome, f.reasons[2]) for f in findings}
+    ) == len(findings)
     for finding in findings:
-        assert 0 < finding.score <= 1
-        assert site.is_internal(finding.orig_ip)
-        assert finding.orig_ip != "10.0.0.5"
-        assert all(site.is_outside(ip) for ip in finding.dest_ips)
-        assert finding.outcome in ("established", "refused", "unanswered")
+        assert 0 < finding.score <= 0.94
+        assert finding.severity != "critical"
+        assert (finding.orig_ip in servers) == (finding.analyzer == "server-egress")
+        assert finding.outcome in OUTCOMES
         assert finding.first_ts <= finding.last_ts
+        assert all(finding.reasons)
+        assert finding.techniques

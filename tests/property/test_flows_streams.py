@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sensor.flows import streams
 from sensor.flows.rows import FLOW, new_record
-from sensor.flows.state import MOST_RANGES, N_STREAMS, STATE, STREAM_BYTES, part
+from sensor.flows.state import MOST_RANGES, N_STREAMS, STATE, STREAM_BYTES, begin_streams, part
 from tests.support.flow_cases import multiset
 from tests.support.flows import Collected
 from tests.support.packets import Packet, Tcp, track
@@ -18,6 +18,7 @@ from tests.support.protocols import client_hello, extension, records, server_nam
 
 KEY_STATE = np.zeros(1, STATE)
 """One state for all cases: it is large, and every case opens its own buffers."""
+begin_streams(part(KEY_STATE, "streams"))
 
 
 def open_one(owner_row: int = 7, side: int = 0, base: int = 1000) -> tuple[np.void, int]:
@@ -89,15 +90,43 @@ def test_nothing_is_written_outside_a_buffer(offset: int) -> None:
 
 
 def test_the_oldest_buffer_is_given_up_and_its_flow_notices() -> None:
-    lost = int(part(KEY_STATE, "streams").meta[1])
+    lost = int(part(KEY_STATE, "streams").meta[streams.GIVEN_UP])
     flow, _ = open_one(owner_row=1_000_000)
     others = [open_one(owner_row=n)[0] for n in range(N_STREAMS)]
     assert streams.stream_of(KEY_STATE[0], flow, 1_000_000, 0) == -1
     assert all(streams.stream_of(KEY_STATE[0], other, n, 0) >= 0 for n, other in enumerate(others))
-    assert part(KEY_STATE, "streams").meta[1] > lost
+    assert part(KEY_STATE, "streams").meta[streams.GIVEN_UP] > lost
     for n, other in enumerate(others):
         streams.close_streams(KEY_STATE[0], other, n)
     assert not part(KEY_STATE, "streams").slots["owner"].any()
+
+
+@given(st.lists(st.integers(0, 2**30), max_size=60))
+@settings(deadline=None)
+def test_free_buffers_are_taken_first_then_the_oldest(choices: list[int]) -> None:
+    """Beside a list of who has a buffer, oldest first. All but four are taken before, so that they run out."""
+    state = np.zeros(1, STATE)
+    begin_streams(part(state, "streams"))
+    flows: dict[int, np.void] = {}
+    held: list[int] = []
+    lost = 0
+    for row in range(N_STREAMS - 4):
+        flows[row] = new_record(FLOW)
+        streams.open_stream(state[0], flows[row], row, 0, 0)
+        held.append(row)
+    for row, choice in enumerate(choices, N_STREAMS):
+        if choice % 3 == 0:
+            gone = held.pop(choice % len(held))
+            streams.close_stream(state[0], flows[gone], gone, 0)
+            continue
+        flows[row] = new_record(FLOW)
+        if len(held) == N_STREAMS:
+            held.pop(0)
+            lost += 1
+        streams.open_stream(state[0], flows[row], row, 0, 0)
+        held.append(row)
+    assert [row for row in flows if streams.stream_of(state[0], flows[row], row, 0) >= 0] == held
+    assert part(state, "streams").meta[streams.GIVEN_UP] == lost
 
 
 # --- messages through a tracker ---

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from sensor.constants import PROTO_TCP, PROTO_UDP
 from sensor.jit import CACHE_DIR
-from sensor.protocols import dns, http, tls
+from sensor.protocols import dns, http, nbns, tls
 from sensor.protocols.reads import be16
 from tests.support.protocols import (
     client_hello,
@@ -24,6 +25,7 @@ from tests.support.protocols import (
     find_sni,
     frames_of,
     identify,
+    netbios_name,
     parse_message,
     parse_request,
     query,
@@ -51,6 +53,9 @@ SEEDS = (
     b"\3\0\0\x13\x0e\xe0" + bytes(5) + b"\1\0\x08\0\3\0\0\0",
     b"\0\1boot\0octet\0",
     b"220 \xff ftp\r\n",
+    query(netbios_name(b"A,B C", scope=wire_name(b"a", b"b")), 32),
+    query(netbios_name(b"*"), 33)[:7] + b"\1" + query(netbios_name(b"*"), 33)[8:] + record(b"\xc0\x0c", 32, bytes(12)),
+    b"\0\0\x84\0\0\0\0\1\0\0\0\0" + record(netbios_name(b"*"), 33, b"\2" + (b"HOST".ljust(15) + bytes(3)) * 2),
 )
 
 
@@ -106,19 +111,20 @@ def test_http(payload: bytes, before: bytes, after: bytes) -> None:
     assert frames[spans[http.HOST] : spans[http.HOST] + spans[http.HOST + 1]] == head.host
 
 
+@pytest.mark.parametrize("parse", [dns.parse_message, nbns.parse_nbns], ids=["dns", "nbns"])
 @given(PAYLOADS, AROUND, AROUND, st.integers(0, 60), st.integers(0, 60))
-def test_dns(payload: bytes, before: bytes, after: bytes, qname_room: int, answers_room: int) -> None:
-    whole = parse_message(payload)
+def test_dns(parse: Any, payload: bytes, before: bytes, after: bytes, qname_room: int, answers_room: int) -> None:
+    whole = parse_message(payload, parse=parse)
     assert all(0x21 <= ord(letter) <= 0x7E for letter in whole.qname)
     assert all(0x20 <= ord(letter) <= 0x7E for answer in whole.answers for letter in answer)
     assert not any(letter.isupper() for letter in whole.qname)
-    small = parse_message(payload, before, qname_room, answers_room)
+    small = parse_message(payload, before, qname_room, answers_room, parse)
     assert small.qname in ("", whole.qname)
     assert (small.status, small.n_answers, small.min_ttl_s) == (whole.status, whole.n_answers, whole.min_ttl_s)
     frames = before + payload + after
     info = np.zeros(dns.N_INFO, np.int64)
     outputs = np.zeros(1024, np.uint8), np.zeros(4096, np.uint8), np.zeros((16, 2), np.uint64)
-    status = dns.parse_message(frames_of(frames), len(before), len(before) + len(payload), *outputs, info)
+    status = parse(frames_of(frames), len(before), len(before) + len(payload), *outputs, info)
     assert status == whole.status
     if status != dns.NOT_DNS:
         assert bytes(outputs[0][: info[dns.QNAME_BYTES]]).decode() == whole.qname

@@ -6,6 +6,7 @@ Every call hands the kernel an array that ends where the payload ends, so NUMBA_
 
 import struct
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,13 +73,19 @@ class Message:
     min_ttl_s: int = -1
 
 
-def parse_message(payload: bytes, before: bytes = b"", qname_room: int = 1024, answers_room: int = 4096) -> Message:
+def parse_message(
+    payload: bytes,
+    before: bytes = b"",
+    qname_room: int = 1024,
+    answers_room: int = 4096,
+    parse: Any = dns.parse_message,
+) -> Message:
     frames = before + payload
     qname = np.zeros(qname_room, np.uint8)
     answers = np.zeros(answers_room, np.uint8)
     addresses = np.zeros((16, 2), np.uint64)
     info = np.zeros(dns.N_INFO, np.int64)
-    status = dns.parse_message(frames_of(frames), len(before), len(frames), qname, answers, addresses, info)
+    status = parse(frames_of(frames), len(before), len(frames), qname, answers, addresses, info)
     if status == dns.NOT_DNS:
         return Message(status)
     joined = bytes(answers[: info[dns.ANSWERS_BYTES]]).decode("ascii")
@@ -138,6 +145,12 @@ def records(handshake: bytes, *sizes: int) -> bytes:
 
 def wire_name(*labels: bytes) -> bytes:
     return b"".join(bytes([len(label)]) + label for label in labels) + b"\0"
+
+
+def netbios_name(name: bytes, use: int = 0x20, scope: bytes = b"\0") -> bytes:
+    """A NetBIOS name in wire form (RFC 1001 section 14.1)."""
+    packed = (b"*" + bytes(14) if name == b"*" else name.ljust(15)) + bytes([use])
+    return b"\x20" + bytes(0x41 + half for byte in packed for half in divmod(byte, 16)) + scope
 
 
 def query(name: bytes, qtype: int = 1, txid: int = 0x1234, flags: int = 0x0100) -> bytes:

@@ -148,6 +148,11 @@ def test_exchanges_in_long_connections_are_told() -> None:
     assert "the beats are exchanges inside long connections" in finding.reasons
 
 
+def test_replies_in_long_connections_are_told() -> None:
+    (finding,) = found([EXACT], kind=["reply"])
+    assert "the beats are replies inside long connections: the server speaks first each time" in finding.reasons
+
+
 def test_prevalence_lowers_where_there_are_enough_hosts() -> None:
     rng = np.random.default_rng(4)
     alone = found([clock(rng, 30, 60, 0.3)] + [[0.0]] * 9)

@@ -50,7 +50,7 @@ def kagami(store: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.Cap
         ("flows --state SX", "'--state': 'SX' is none of S0, S1, SF, REJ"),
         ("flows --app htpp", "'--app': 'htpp' is none of amqp, bgp,"),
         ("events --app mdsn", "'--app': 'mdsn' is none of amqp"),
-        ("dns --app http", "'--app': 'http' is none of dns, mdns, llmnr, netbios"),
+        ("dns --app http", "'--app': 'http' is none of dns, mdns, llmnr, nbns"),
         ("flows --ja3 " + JA4, f"'--ja3': '{JA4}' is no JA3 fingerprint; allowed: 32 hexadecimal digits"),
         (
             "flows --ja4 t13d1516h2",
@@ -58,7 +58,10 @@ def kagami(store: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.Cap
         ),
         ("flows --user-agent=", "'--user-agent': '' is in every text; allowed: one character or more"),
         ("events --uri=", "'--uri': '' is in every text"),
-        ("events --kind exchanges", "'--kind': 'exchanges' is none of connection, exchange, request, query, attempt"),
+        (
+            "events --kind exchanges",
+            "'--kind': 'exchanges' is none of connection, exchange, request, query, attempt, reply",
+        ),
         ("events --method GE(T", "'--method': 'GE(T' is no HTTP method; allowed: a word such as GET"),
         ("dns --qtype AAA", "'--qtype': 'AAA' is no DNS type; allowed: A, AAAA, CNAME"),
         ("dns --qtype 65536", "'--qtype': '65536' is no DNS type"),

@@ -10,7 +10,7 @@ import pytest
 
 from sensor.cli.main import run
 from sensor.errors import StoreError, UsageError
-from sensor.site import Site
+from sensor.site import DEFAULT_GAP_S, Site
 from tests.support.cli_store import make_store
 
 
@@ -86,7 +86,7 @@ def test_the_gap_is_the_options_else_the_sites(kagami: Any, work: Work, tmp_path
     site.write_text("[capture]\nexchange_gap_s = 5\n")
     for args in ((), ("--site", str(site)), ("--site", str(site), "--gap", "0.2")):
         assert kagami("replay", ".", *args).code == 0
-    assert [call["site"].exchange_gap_s for call in work.calls] == [1.0, 5.0, 0.2]
+    assert [call["site"].exchange_gap_s for call in work.calls] == [DEFAULT_GAP_S, 5.0, 0.2]
 
 
 @pytest.mark.parametrize("value", ["0", "0.01", "3601", "nan", "inf", "soon", ""])

@@ -2,6 +2,7 @@
 
 import hashlib
 import ipaddress
+import struct
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,9 +12,20 @@ from sensor.capture.reader import open_capture
 from sensor.constants import PROTO_UDP
 from sensor.decode.decoder import Decoder
 from sensor.flows.reading import MOST_MESSAGES
+from sensor.flows.state import MOST_DNS_ROWS
 from tests.support.flows import Collected, collect
 from tests.support.packets import CLIENT, SERVER, T0, Packet, S, Tcp, track, udp
-from tests.support.protocols import client_hello, extension, query, record, records, response, server_name, wire_name
+from tests.support.protocols import (
+    client_hello,
+    extension,
+    netbios_name,
+    query,
+    record,
+    records,
+    response,
+    server_name,
+    wire_name,
+)
 
 PROXY = ("10.0.0.80", 3128)
 RESOLVER = ("10.0.0.53", 53)
@@ -61,6 +73,29 @@ def test_a_body_that_the_capture_cut_hides_no_request() -> None:
     )
     c("P.", get("/next"))
     assert [uri for uri, _, _ in requests(track(c.packets))] == ["/upload", "/next"]
+
+
+def test_a_body_of_which_a_part_was_lost_hides_no_request() -> None:
+    head = get("/upload", b"Content-Length: 300\r\n")
+    for isn in (1000, 2**32 - 150):  # the sequence numbers begin again inside the body
+        c = Tcp(isn=(isn, 5000)).handshake()("P.", head + b"x" * 100)
+        c.next[0] += 50
+        c("P.", b"x" * 150)("P.", get("/next"))
+        c.next[0] += 5000  # and whole requests too
+        c("P.", get("/last"))
+        assert [uri for uri, _, _ in requests(track(c.packets))] == ["/upload", "/next", "/last"]
+
+
+def test_a_body_out_of_order_or_sent_again_hides_no_request() -> None:
+    head = get("/upload", b"Content-Length: 300\r\n")
+    first, last = (len(head), b"x" * 100), (len(head) + 100, b"y" * 200)
+    again = (len(head) + 50, b"x" * 50 + b"y" * 100)
+    for pieces in ([last, first], [first, again, (len(head) + 200, b"y" * 100)], [last], []):
+        c = Tcp().handshake()("P.", head)
+        for offset, piece in pieces:
+            c("P.", piece, seq=1001 + offset)
+        c("P.", get("/next"), seq=1001 + len(head) + 300)
+        assert [uri for uri, _, _ in requests(track(c.packets))] == ["/upload", "/next"]
 
 
 def test_one_payload_brings_no_more_events_than_there_is_room_for() -> None:
@@ -128,7 +163,35 @@ def test_an_address_asked_of_socks_is_a_destination_too() -> None:
     assert (row["name"], row["name_source"]) == ("203.0.113.9", "proxy")
 
 
-# --- TLS, SSH ---
+SOCKS = ("10.0.0.80", 1080)
+SOCKS_5, SOCKS_4 = b"\5\1\0\1\xcb\x00\x71\x09\x01\xbb", b"\4\1\x01\xbb\xcb\x00\x71\x09user\0"
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer"),
+    [(SOCKS_5, b"\5\5\0\1" + bytes(6)), (SOCKS_5, b"\5\2\0\1" + bytes(6)), (SOCKS_4, b"\0\x5b" + bytes(6))],
+    ids=["5-refused", "5-not-allowed", "4"],
+)
+def test_what_a_socks_proxy_refuses_was_not_reached(asked: bytes, answer: bytes) -> None:
+    c = Tcp(server=SOCKS).handshake()("P.", b"\5\1\0").r("P.", b"\5\0")("P.", asked).r("P.", answer)
+    c("P.", b"does not know yet", at=5).r("P.", b"?", at=6)
+    got = track(c("P.", b"again", at=60).packets)
+    assert [(e["kind"], e["dest"], e["answered"]) for e in got.events] == [("attempt", SERVER, 0)]
+    assert (got.flows[0]["notes"], got.flows[0]["via_proxy"]) == ("proxy-refused", "10.0.0.80:1080")
+
+
+def test_what_a_socks_proxy_grants_goes_on_in_exchanges() -> None:
+    c = Tcp(server=SOCKS).handshake()("P.", SOCKS_4)("P.", b"early").r("P.", b"\0\x5a" + bytes(6))
+    c("P.", b"ping", at=5).r("P.", b"\5\5\0\1" + bytes(6))  # bytes of the tunnel, whatever they look like
+    got = track(c.packets)
+    assert [(e["kind"], e["dest"], e["answered"]) for e in got.events] == [
+        ("connection", SERVER, 1),
+        ("exchange", SERVER, 1),
+    ]
+    assert got.flows[0]["notes"] == ""
+
+
+# --- TLS, SSH, RDP ---
 
 
 def test_a_hello_gives_fingerprints_protocol_and_version() -> None:
@@ -148,6 +211,21 @@ def test_an_encrypted_hello_is_noted() -> None:
     assert (row["name"], row["notes"]) == ("public.example", "ech")
 
 
+def test_a_name_as_tor_makes_them_up_is_noted_unless_somebody_looked_it_up() -> None:
+    def notes(name: bytes, *before: Packet) -> str:
+        hello = Tcp(start_ns=T0 + S).handshake()("P.", records(client_hello(server_name(name)))).packets
+        (row,) = [row for row in track([*before, *hello]).flows if row["resp_ip"] == SERVER]
+        return str(row["notes"])
+
+    tor = "www.4gk67zpn3brh7qxg.com"
+    assert notes(tor.encode()) == "tor-like-name"
+    assert notes(b"www.facebook.com") == notes(b"office.example") == ""
+    assert notes(tor.encode(), udp(T0, answer_of(tor, SERVER), back=True, server=RESOLVER)) == ""
+    assert notes(tor.encode(), udp(T0, answer_of(tor, "192.0.2.1"), back=True, server=RESOLVER)) == (
+        "no-lookup tor-like-name"
+    )
+
+
 def test_the_servers_certificate_is_read_over_segments(shared_data: Path) -> None:
     rows = collect(shared_data / "pcaps" / "c2" / "dridex-2020-06-03.pcap").flows
     seen = [(row["subject"], row["issuer"], len(row["cert"])) for row in rows if row["cert"]]
@@ -157,10 +235,31 @@ def test_the_servers_certificate_is_read_over_segments(shared_data: Path) -> Non
     assert all(len(row["ja3s"]) == 32 for row in rows if row["cert"])
 
 
+@pytest.mark.parametrize(
+    ("name", "app", "version", "client", "server"),
+    [
+        # the fingerprints are tshark's
+        ("dtls2", "dtls", 0xFEFF, "1b45c913a0c0fde5f263502e65999485", "749bd1edea60396ffaa65213b7971718"),
+        ("stun_dtls_rtp", "stun", 0xFEFD, "c14667d7da3e6f7a7ab5519ef78c2452", "1f5d6a6d0bc5d514dd84d13e6283d309"),
+        ("dtls_certificate", "dtls", 0xFEFD, "", "953c1507994f72697446de4eff6e300b"),
+    ],
+)
+def test_hellos_over_datagrams(shared_data: Path, name: str, app: str, version: int, client: str, server: str) -> None:
+    (path,) = (shared_data / "oracles" / "ndpi").glob(f"{name}.pcap*")
+    row = next(row for row in collect(path).flows if row["tls_version"])
+    assert (row["app"], row["tls_version"], row["ja3"], row["ja3s"]) == (app, version, client, server)
+    assert row["ja4"][:1] == ("d" if client else "")
+
+
 def test_ssh_shows_its_client(shared_data: Path) -> None:
     got = collect(shared_data / "oracles" / "ndpi" / "custom_categories.pcapng")
     rows = [row for row in got.flows if row["app"] == "ssh"]
     assert any(row["user_agent"].startswith("SSH-2.0-") and len(row["hassh"]) == 32 for row in rows)
+
+
+def test_rdp_shows_the_user_it_asks_for(shared_data: Path) -> None:
+    rows = collect(shared_data / "pcaps" / "ad" / "zeek-rdp-rdp-to-ssl.pcap").flows
+    assert {row["user_agent"] for row in rows if row["app"] == "rdp"} == {"mstshash=AWAKECODI"}
 
 
 def test_facts_live_as_long_as_their_flow() -> None:
@@ -219,6 +318,78 @@ def test_questions_are_read_on_other_ports_and_told_apart(port: int, app: str) -
     got = track([udp(T0, query(name_of("printer.local")), server=("224.0.0.251", port))])
     assert [(row["qname"], row["app"] != 0) for row in got.dns] == [("printer.local", True)]
     assert (got.flows[0]["app"], got.events[0]["kind"]) == (app, "query")
+
+
+GROUP = ("224.0.0.251", 5353)
+DEVICE = (CLIENT, 5353)
+
+
+def multicast(*entries: bytes, n_questions: int = 0, flags: int = 0) -> bytes:
+    counts = (n_questions, 0) if n_questions else (0, len(entries))
+    return struct.pack(">6H", 0, flags, *counts, 0, 0) + b"".join(entries)
+
+
+def rows_of_dns(got: Collected) -> list[tuple[str, int, str]]:
+    return [(row["qname"], row["qtype"], row["answers"]) for row in got.dns]
+
+
+def test_every_question_of_a_multicast_message_is_a_row_and_an_event() -> None:
+    names = [name_of(f"n{n}.local") for n in range(5)]
+    message = multicast(*(name + b"\0\x0c\0\1" for name in names), n_questions=5)
+    got = track([udp(T0 + n * S, message, client=DEVICE, server=GROUP) for n in range(3)])
+    assert rows_of_dns(got) == [(f"n{n}.local", 12, "") for n in range(5)]
+    assert [(e["kind"], e["dest"]) for e in got.events] == [("query", f"n{n}.local") for n in range(5)]
+
+
+def test_the_answers_of_a_multicast_message_are_told_by_name_and_type_and_name_addresses() -> None:
+    host, service = name_of("printer.local"), name_of("_ipp._tcp.local")
+    message = multicast(
+        record(service, 12, name_of("a._ipp._tcp.local")),
+        record(service, 12, name_of("b._ipp._tcp.local"), ttl_s=7),
+        record(host, 1, ipaddress.IPv4Address("10.0.0.9").packed, rclass=0x8001),
+        record(host, 28, ipaddress.IPv6Address("fe80::9").packed, rclass=0x8001),
+        flags=0x8400,
+    )
+    got = track([udp(T0, message, client=DEVICE, server=GROUP), udp(T0 + S, server=("10.0.0.9", 631))])
+    assert rows_of_dns(got) == [
+        ("_ipp._tcp.local", 12, "a._ipp._tcp.local,b._ipp._tcp.local"),
+        ("printer.local", 1, "10.0.0.9"),
+        ("printer.local", 28, "fe80::9"),
+    ]
+    assert [row["ttl"] for row in got.dns] == [7, 300, 300]
+    assert [row["name"] for row in got.flows if row["resp_port"] == 631] == ["printer.local"]
+
+
+def test_known_answers_are_no_questions() -> None:
+    more = multicast(record(name_of("a.local"), 12, name_of("b.local")))
+    assert track([udp(T0, more, client=DEVICE, server=GROUP)]).dns == []
+
+
+def test_a_multicast_message_has_a_bound_and_says_what_it_lost() -> None:
+    many = multicast(*(record(name_of(f"n{n}.local"), 1, bytes(4)) for n in range(100)), flags=0x8400)
+    got = track([udp(T0 + n, many, client=DEVICE, server=GROUP) for n in range(3)], buffer_rows=16)
+    assert len(got.dns) == 3 * MOST_DNS_ROWS
+    assert (got.flows[0]["notes"], got.counts["messages_lost"]) == ("names-lost", 3)
+
+
+def test_netbios_names_are_read() -> None:
+    server, client = ("10.0.0.1", 137), (CLIENT, 137)
+    asked = query(netbios_name(b"WPAD"), 32, txid=7)
+    answered = struct.pack(">6H", 7, 0x8500, 0, 1, 0, 0) + record(netbios_name(b"WPAD"), 32, b"\0\0\x0a\0\0\x09")
+    packets = [udp(T0, asked, client=client, server=server), udp(T0 + S, asked, client=client, server=server)]
+    packets += [udp(T0 + 2 * S, answered, back=True, client=client, server=server)]
+    got = track([*packets, udp(T0 + 3 * S, server=("10.0.0.9", 80))])
+    assert rows_of_dns(got) == [("wpad", 32, "10.0.0.9")]
+    assert [e["kind"] for e in got.events if e["resp_port"] == 137] == ["query"]
+    assert {(row["app"], row["name"]) for row in got.flows} == {("nbns", ""), ("", "wpad")}
+
+
+def test_netbios_questions_of_a_capture(shared_data: Path) -> None:
+    rows = collect(shared_data / "oracles" / "ndpi" / "netbios.pcap").dns
+    assert {row["qname"] for row in rows} == {"xstream_hy", "ozi", "*", "gunnar", "guru", "nvr9", "muli"}
+    assert [row["answers"] for row in rows if row["qname"] == "*"] == [
+        "gunnar<00>,vigilant_group<00>,gunnar<20>,vigilant_group<1e>"
+    ] * 4
 
 
 # --- QUIC ---

@@ -374,7 +374,7 @@ def test_a_flow_that_lives_on_is_reported_in_parts_whose_sums_are_the_whole() ->
         conversation("P.", b"q" * 10, at=second).r("P.", b"a" * 25, at=second + 0.3)
     conversation("F.", at=36).r("F.")(".")
     whole = only_flow(track(conversation.packets))
-    parts = track(conversation.packets, timeouts=Timeouts(active_s=10))
+    parts = track(conversation.packets, timeouts=Timeouts(active_s=10, gap_s=1))
     assert [row["end_reason"] for row in parts.flows] == ["active"] * 3 + ["end"]
     assert {(row["uid_hi"], row["uid_lo"]) for row in parts.flows} == {(whole["uid_hi"], whole["uid_lo"])}
     for name in ("orig_pkts", "resp_pkts", "orig_bytes", "resp_bytes", "orig_ip_bytes", "resp_ip_bytes"):

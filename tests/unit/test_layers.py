@@ -12,22 +12,27 @@ import pytest
 REPO = Path(__file__).resolve().parents[2]
 FILES = sorted(path for package in ("sensor", "analyzers") for path in (REPO / package).rglob("*.py"))
 
-BOTTOM = {"errors", "constants", "dtypes", "site", "jit", "parts", "far", "bpf"}
+BOTTOM = {
+    *("errors", "constants", "dtypes", "site", "settings", "policy", "destinations", "networks", "workdays", "jit"),
+    *("parts", "far", "bpf"),
+}
 MIDDLE = {"capture", "decode", "flows", "protocols", "store", "response", "outlets"}
 
 RANK = (
-    {"cli": 6, "doctor": 5, "run": 4, "warmup": 4, "rolling": 4, "notify": 4, "service": 4, "analysis": 3, "losses": 3}
-    | {"live": 3, "analyzers": 2, "pipeline": 2, "segments": 2}
+    {"cli": 6, "doctor": 5, "run": 4, "warmup": 4, "rolling": 4, "notify": 4, "service": 4, "sitefile": 4}
+    | {"analysis": 3, "losses": 3, "survey": 3, "live": 3}
+    | {"analyzers": 2, "pipeline": 2, "segments": 2, "sightings": 2}
     | dict.fromkeys(MIDDLE, 1)
     | dict.fromkeys(BOTTOM, 0)
 )
 
 FORBIDDEN = {
-    "analyzers": MIDDLE | {"pipeline", "segments"},  # arrays and a Site, nothing else
+    "analyzers": MIDDLE | {"pipeline", "segments", "sightings"},  # arrays and a Site, nothing else
     "pipeline": {"analyzers", "response"},  # stores what it sees, judges nothing
     "segments": {"analyzers", "response"},
     "live": {"analyzers", "response"},
     "outlets": {"store", "response"},
+    "sightings": {"analyzers", "response", "store"},
     "capture": {"store", "response"},
     "decode": {"store", "response"},
     "flows": {"store", "response"},

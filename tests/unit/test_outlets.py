@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from sensor.notify import notify, try_outlets
 from sensor.outlets import senders as ways
 from sensor.outlets.message import as_cef, as_json, journal_fields, summary, syslog_line
-from sensor.site import Outlets, Site, load_site
+from sensor.settings import Outlets
+from sensor.site import Site, load_site
 from sensor.store.outbox import outlets_state
 from sensor.store.store import Store
 from tests.support.cli_store import HOSTILE, finding

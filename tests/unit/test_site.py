@@ -151,7 +151,8 @@ def test_all_errors_at_once(tmp_path: Path) -> None:
     )
     text = "\n".join(lines)
     assert len(lines) == 11
-    assert "unknown section [spare]; known: [capture], [networks], [outlets], [proxies], [retention]" in text
+    known = "[[roles]], [calendar], [capture], [destinations], [direct], [networks], [outlets], [proxies], [retention]"
+    assert f"unknown section [spare]; known: {known}" in text
     assert "unknown section [proxy]" in text
     assert "[networks] unknown key 'inside'; known: excluded, internal" in text
     assert "'10.0.0.1/8', which has host bits set (meant 10.0.0.0/8?); allowed: networks in CIDR form" in text

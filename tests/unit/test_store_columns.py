@@ -14,8 +14,10 @@ from sensor.store.columns import (
     EVENT,
     EVENT_KINDS,
     FINDING,
+    FINDING_CHANNEL,
     FLOW,
     HEALTH,
+    HOST,
     LAKE_TABLES,
     LAKE_VERSION,
     NOTE_WORDS,
@@ -24,7 +26,15 @@ from sensor.store.columns import (
 )
 from sensor.store.schema import SCHEMA_VERSION, SOURCE_STATES
 
-TABLES = {"flow": FLOW, "event": EVENT, "dns": DNS, "finding": FINDING, "health": HEALTH}
+TABLES = {
+    "flow": FLOW,
+    "event": EVENT,
+    "dns": DNS,
+    "finding": FINDING,
+    "finding_channel": FINDING_CHANNEL,
+    "hosts": HOST,
+    "health": HEALTH,
+}
 
 CONTRACT = {
     "flow": """uid community_id first_ts last_ts duration_s proto orig_ip orig_port resp_ip resp_port vlan_id name
@@ -39,6 +49,9 @@ CONTRACT = {
     "health": """source number ts span_s state packets bytes seen dropped freezes nic_dropped ring_frac undecoded
         duplicates flows_live flows_max evicted tcp_flows one_sided acks ack_gaps rows rows_lost bytes_written flush_s
         words""",
+    "finding_channel": """dest dest_ips resp_port proto via_proxy outcome events orig_bytes resp_bytes first_ts last_ts
+        label""",
+    "hosts": "ip names macs vendor role first_ts last_ts flows services proxies direct_frac",
 }
 """Names that other people's scripts rely on; one may be added at the end, none may go."""
 

@@ -43,7 +43,13 @@ def test_every_migration_is_numbered_and_recorded(path: Path) -> None:
     assert not MIGRATIONS.pending(sqlite_utils.Database(path))
 
 
-DIGESTS = {1: "b931e0a0b27b9826", 2: "00aff25e9f08abc4", 3: "162b2d2eb8171fd9", 4: "89975d3818c2da81"}
+DIGESTS = {
+    1: "b931e0a0b27b9826",
+    2: "00aff25e9f08abc4",
+    3: "0f12b6b4f1a1e4ca",
+    4: "be114ba81ab7bbed",
+    5: "0395f886ea8006fe",
+}
 """Of the columns of each schema version."""
 
 

@@ -322,6 +322,21 @@ def test_every_event_is_in_exactly_one_series(store: Store) -> None:
     assert sum(len(series_columns(store, bucket)["ts_ns"]) for bucket in range(N_BUCKETS)) == len(EVENTS)
 
 
+def test_replies_are_a_series_of_their_own_and_the_longer_one_counts(tmp_path: Path) -> None:
+    def event(ts: int, kind: str, dest: str) -> dict[str, Any]:
+        return row("event", orig_ip="10.0.0.5", dest=dest, kind=kind, ts=NOON_NS + ts)
+
+    rows = [event(0, "connection", "polled.example"), *(event(n, "reply", "polled.example") for n in (1, 2, 3))]
+    rows += [event(10, "connection", "polling.example"), event(20, "exchange", "polling.example")]
+    rows += [event(15, "reply", "polling.example"), event(25, "reply", "polling.example")]
+    with Store.open(tmp_path / "store", write=True) as store:
+        store.lake.append("event", "s-0", columns_of("event", rows), np.zeros(len(rows), np.uint8))
+        got = series_columns(store, 0)
+    assert (list(got["dest"]), got["off"].tolist()) == (["polled.example", "polling.example"], [0, 3, 5])
+    assert (got["ts_ns"] - NOON_NS).tolist() == [1, 2, 3, 10, 20]
+    assert got["kind"][0] == "reply"
+
+
 def test_series_of_a_span_and_of_nothing(store: Store) -> None:
     bucket = int(buckets_of(EVENTS)[0])
     assert series_columns(store, bucket, NOON_NS + 1, NOON_NS + 2)["ts_ns"].tolist() == [NOON_NS + 1]

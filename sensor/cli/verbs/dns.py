@@ -31,7 +31,7 @@ from sensor.cli.session import Session
 @filter_option("--answer", filters.a_target, "WHAT", "Among the answers: an address, a network, or a domain.")
 @filter_option("--qtype", filters.a_qtype, "TYPE", "A, AAAA, TXT, ..., or a number.")
 @filter_option("--rcode", filters.an_rcode, "CODE", "NOERROR, NXDOMAIN, ...; none: unanswered.")
-@filter_option("--app", filters.a_dns_app, "NAME", "How it was asked: dns, mdns, llmnr or netbios.")
+@filter_option("--app", filters.a_dns_app, "NAME", "How it was asked: dns, mdns, llmnr or nbns.")
 @time_options
 @limit_option
 @format_options

@@ -30,7 +30,7 @@ from sensor.cli.session import Session
 @filter_option("--name", filters.a_name, "NAME", "Destination's name, or a domain it is in.")
 @port_option("Destination's port.")
 @filter_option("--proto", filters.a_proto, "NAME", "tcp, udp, ..., or a number.")
-@filter_option("--kind", filters.a_kind, "KIND", "connection, exchange, request, query or attempt.")
+@filter_option("--kind", filters.a_kind, "KIND", "connection, exchange, reply, request, query or attempt.")
 @filter_option("--method", filters.a_method, "NAME", "HTTP method: GET, POST, CONNECT, ...")
 @filter_option("--uri", filters.some_text, "TEXT", "A part of the HTTP request target, in any case.")
 @filter_option("--app", filters.an_app, "NAME", "Its flow's application: tls, http, ...; none: not recognised.")

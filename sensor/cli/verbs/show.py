@@ -29,10 +29,11 @@ def show(session: Session, finding_id: int, form: str | None) -> None:
         finding = questions.finding(store, finding_id)
         flows = questions.flows_of_finding(store, finding_id)
         events = questions.events_of_finding(store, finding_id)
+        channels = questions.channels_of_finding(store, finding_id)
     if form is not None:
         emit(session, [finding], 1, FINDINGS, form, None)
         return
-    page = finding_page(finding, flows, events, page_width(), store_word(session))
+    page = finding_page(finding, flows, events, page_width(), store_word(session), channels)
     session.write_text("\n".join(page) + "\n")
 
 

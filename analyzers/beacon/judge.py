@@ -1,0 +1,125 @@
+"""Two steps from series to what the model weighs: look at each client's channels, then compare clients.
+
+The first step takes the channels of any set of clients, so a store is looked at one bucket of clients at a time. What
+it keeps is a row a channel, for the second step compares the clients of a destination, wherever they were.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analyzers.beacon.features import feature_table
+from analyzers.beacon.measure import MIN_BEATS, measure_channels
+from analyzers.beacon.peers import Habits, compare_with_peers, twin_pairs
+from analyzers.beacon.place import place_channels
+from analyzers.beacon.score import score_channels
+from analyzers.series import Series
+
+Floats = NDArray[np.float64]
+
+TIMED_FROM = 0.35
+"""A channel whose clock scores this or more is taken to be driven by one when it is compared with others."""
+
+
+@dataclass(slots=True)
+class Look:
+    """What was seen of n channels that have enough beats to be judged.
+
+    channel : int64[n], their numbers in the series
+    stats, places : STATS[n], PLACE[n]
+    clock : float64[n], 0 to 1
+    dest : int64[n], a number for the destination, the same in every look
+    clients : int64[n], different clients of the destination
+    twins : int64[n], how many other channels of the host are its twins
+    pairs : int64[k, 2], which are twins, as positions in these arrays
+    """
+
+    channel: NDArray[np.int64]
+    stats: NDArray[np.void]
+    places: NDArray[np.void]
+    clock: Floats
+    dest: NDArray[np.int64]
+    clients: NDArray[np.int64]
+    twins: NDArray[np.int64]
+    pairs: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.channel)
+
+    def take(self, index: NDArray[np.int64]) -> Self:
+        """These channels only, without their twins' pairs."""
+        whole = {field.name: getattr(self, field.name) for field in fields(self)}
+        return type(self)(**{name: array if name == "pairs" else array[index] for name, array in whole.items()})
+
+    def none(self) -> Self:
+        """No channels."""
+        return self.take(np.zeros(0, np.int64))
+
+    @property
+    def timed(self) -> NDArray[np.bool_]:
+        """Which channels are taken to be driven by a clock, bool[n]."""
+        return self.clock >= TIMED_FROM
+
+    @property
+    def habits(self) -> Habits:
+        """What the channels are compared by."""
+        return Habits.of(self.stats, self.clock, self.timed, self.dest, self.clients)
+
+
+def look_at(series: Series, clients: NDArray[np.int64]) -> Look:
+    """Measure the channels of some clients, which have to be there with all of their channels.
+
+    clients : int64[n], different clients of each channel's destination in the whole network
+    Raises: ValueError when the series contradicts itself (see Series.check)
+    """
+    stats = measure_channels(series)
+    clock = np.nan_to_num(score_channels(stats))
+    places = place_channels(series, stats, clock >= TIMED_FROM)
+    channel = np.flatnonzero(stats["n_beats"] >= MIN_BEATS)
+    client = np.array([hash(series.orig_ip[i]) for i in channel.tolist()], np.int64)
+    look = Look(
+        channel=channel,
+        stats=stats[channel],
+        places=places[channel],
+        clock=clock[channel],
+        dest=np.array([hash(series.dest[i]) for i in channel.tolist()], np.int64),
+        clients=clients[channel],
+        twins=np.zeros(len(channel), np.int64),
+        pairs=np.zeros((0, 2), np.int64),
+    )
+    first_s, last_s = series.ts_ns[series.off[channel]] / 1e9, series.ts_ns[series.off[channel + 1] - 1] / 1e9
+    look.pairs = twin_pairs(client, look.clients <= 1, first_s, last_s, look.habits)
+    look.twins = np.bincount(look.pairs.ravel(), minlength=len(channel))
+    return look
+
+
+def features_of(
+    looks: list[Look], merged: list[Look], n_hosts: int
+) -> list[tuple[dict[str, Floats], dict[str, Floats]]]:
+    """The features of the channels of each look and of its groups, compared with the channels of all looks.
+
+    merged : for each look, its groups; a group is compared as its leader is, and is no twin of anything
+    n_hosts : internal clients seen
+    """
+    peers = compare_with_peers(_together([look.habits for look in looks]))
+    tables, begin = [], 0
+    for look, groups in zip(looks, merged, strict=True):
+        own = peers[begin : begin + len(look)]
+        begin += len(look)
+        order = np.argsort(look.channel)
+        leaders = own[order[np.searchsorted(look.channel[order], groups.channel)]]
+        tables.append(
+            (
+                feature_table(look.stats, look.places, own, look.clock, look.twins, n_hosts),
+                feature_table(groups.stats, groups.places, leaders, groups.clock, groups.twins, n_hosts),
+            )
+        )
+    return tables
+
+
+def _together(parts: list[Habits]) -> Habits:
+    """The channels of all parts, one part after the other."""
+    names = [field.name for field in fields(Habits)]
+    return Habits(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})

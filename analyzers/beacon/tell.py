@@ -1,0 +1,129 @@
+"""From a channel that scored to a finding: who, where to, and why in words."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from analyzers.beacon.context import infrastructure_label, techniques
+from analyzers.beacon.judge import Look
+from analyzers.beacon.reasons import (
+    explain,
+    explain_answers,
+    explain_contacts,
+    explain_parts,
+    explain_place,
+    jitter_frac,
+)
+from analyzers.finding import Finding, severity_of
+from analyzers.known import SEVERITY_CAP, find
+from analyzers.series import Series
+from sensor.site import Site
+
+MAX_NAMES_TOLD = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """Who a channel or a group is. The finding has everything that does not depend on other channels."""
+
+    finding: Finding
+    n_answered: int
+    kind: str
+    names: str
+
+
+def channel_of(series: Series, i: int, names: list[str] | None = None, words: str = "") -> Channel:
+    """Channel i of a series; for a group: the names it was merged from, and what unites them."""
+    begin, end = int(series.off[i]), int(series.off[i + 1])
+    n_answered = int(series.answered[begin:end].sum())
+    finding = Finding(
+        analyzer="beacon",
+        orig_ip=series.orig_ip[i],
+        dest=series.dest[i],
+        dest_ips=tuple(series.dest_ips[i]),
+        resp_port=int(series.resp_port[i]),
+        proto=series.proto[i],
+        score=0.0,
+        severity="low",
+        first_ts=int(series.ts_ns[begin]),
+        last_ts=int(series.ts_ns[end - 1]),
+        events=end - begin,
+        via_proxy=series.via_proxy[i],
+        techniques=techniques(series, i, n_answered),
+    )
+    return Channel(finding, n_answered, series.kind[i], _names(names, words) if names else "")
+
+
+def tell(
+    channel: Channel,
+    look: Look,
+    k: int,
+    score: float,
+    site: Site,
+    n_hosts: int,
+    *,
+    parts: Mapping[str, float] = MappingProxyType({}),
+    cost: float = 0.0,
+    is_odd: bool = False,
+) -> Finding:
+    """The finding of a channel.
+
+    look, k : what was seen of it, and its position there
+    n_hosts : internal clients seen
+    parts : what each feature adds to the logit, by name; empty where the clock alone was judged
+    cost : what a common destination took off, where the clock alone was judged
+    is_odd : whether others keep another period at the destination
+    """
+    row, finding = look.stats[k], channel.finding
+    label, lowered = _label(finding, row["interval_s"], is_odd)
+    sentences = [
+        *explain(row),
+        *explain_answers(row, channel.n_answered),
+        *([channel.names] if channel.names else []),
+        *lowered,
+        *explain_contacts(int(look.clients[k]), n_hosts, cost),
+        *explain_place(look.places[k], row),
+        *explain_parts(parts),
+        *_surroundings(channel, site),
+    ]
+    return replace(
+        finding,
+        score=round(score, 4),
+        severity=severity_of(score, at_most=SEVERITY_CAP if label else "critical"),
+        interval_s=round(float(row["interval_s"]), 6),
+        jitter_frac=round(jitter_frac(row), 4),
+        reasons=sentences,
+    )
+
+
+def _label(finding: Finding, interval_s: float, is_odd: bool) -> tuple[str, list[str]]:
+    """Which regular software or service a finding looks like, and the sentence on it; empty where it does not.
+
+    A name is a claim of the client. It lowers the severity only where the host does there what is documented.
+    """
+    label = infrastructure_label(finding.proto, finding.resp_port)
+    if label:
+        return label, [f"this looks like {label}; the severity is lowered"]
+    software = find(finding.dest, finding.proto, 0 if finding.via_proxy else finding.resp_port)
+    if software is None:
+        return "", []
+    if not software.keeps(interval_s) or is_odd:
+        return "", [f"the name is that of {software.label}, but this host does not keep its time: the score stands"]
+    return software.label, [f"this looks like {software.label}; the severity is lowered"]
+
+
+def _surroundings(channel: Channel, site: Site) -> list[str]:
+    finding = channel.finding
+    sentences = [f"asked of the proxy {finding.via_proxy}"] if finding.via_proxy else []
+    if channel.kind == "exchange":
+        sentences.append("the beats are exchanges inside long connections")
+    elif channel.kind == "reply":
+        sentences.append("the beats are replies inside long connections: the server speaks first each time")
+    if not site.is_internal(finding.orig_ip):
+        sentences.append(f"{finding.orig_ip} is not in the internal networks: name them if it is one of yours")
+    return sentences
+
+
+def _names(names: list[str], words: str) -> str:
+    more = f" and {len(names) - MAX_NAMES_TOLD:,} more" if len(names) > MAX_NAMES_TOLD else ""
+    return f"{len(names):,} {words} taken together: {', '.join(names[:MAX_NAMES_TOLD])}{more}"
