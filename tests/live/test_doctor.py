@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from sensor.doctor.selftest import selftest_checks
 from sensor.run import demo_capture
 from tests.support.mirror import KAGAMI, Namespace
@@ -35,6 +37,7 @@ def test_a_quiet_cable_and_a_busy_one(wire: Namespace, tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_self_test_is_played_live() -> None:
     (check,) = selftest_checks()
     assert check.told == "2 of 2 detected, captured live from a cable of its own"

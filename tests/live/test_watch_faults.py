@@ -243,6 +243,7 @@ def beacon(n_beats: int, every_s: float) -> list[tuple[float, bytes]]:
     return frames
 
 
+@pytest.mark.slow
 def test_a_beacon_is_found_in_a_flood_and_memory_stays(wire: Namespace, tmp_path: Path) -> None:
     """SYNs of ever new connections, from anywhere or as like each other as they can be, as fast as they go."""
     rng = random.Random(5)
