@@ -84,7 +84,7 @@ def analyze_store(store: Store, site: Site, since_ns: int | None, until_ns: int 
     pairs: list[dict[str, Any]] = []
     people = population_columns(store, since_ns, until_ns)
     beats: dict[ChannelKey, tuple[float, float]] = {}
-    population = Population(sum(site.internal_mask(people["clients"])), people["clients_of"])
+    population = Population(sum(site.internal_mask(people["clients"])), people["clients_of"], people["span_ns"])
     beacons = Beacons(site, population)
     for bucket in range(N_BUCKETS):
         if store.lake.files("event", since_ns=since_ns, until_ns=until_ns, buckets=[bucket]):

@@ -14,9 +14,9 @@ from analyzers.beacon.groups import Group, merge_groups, related_groups
 from analyzers.beacon.judge import Look, features_of, look_at
 from analyzers.beacon.measure import measure_channels
 from analyzers.beacon.model import load_model
-from analyzers.beacon.score import MAX_ALONE, REPORT_FROM, common_cost, score_channels
+from analyzers.beacon.score import MAX_ALONE, MAX_SCORE, REPORT_FROM, common_cost, score_channels
 from analyzers.beacon.tell import Channel, channel_of, tell
-from analyzers.finding import Finding, by_score
+from analyzers.finding import SEVERITY_FROM, Finding, by_score
 from analyzers.series import Series
 from sensor.site import Site
 
@@ -88,7 +88,7 @@ class Beacons:
         Raises: ValueError when the series contradicts itself (see Series.check)
         """
         clients = np.array([self.population.clients_of.get(dest, 1) for dest in series.dest], np.int64)
-        look = look_at(series, clients)
+        look = look_at(series, clients, self.population.span_ns)
         groups = related_groups(series, look.channel[look.pairs].tolist())
         position = dict(zip(look.channel.tolist(), range(len(look)), strict=True))
         merged, members, channels_of_groups = self._merge(series, groups, look, position)
@@ -201,8 +201,9 @@ class Beacons:
 
 
 def _alone(look: Look, n_hosts: int) -> Floats:
-    """The scores of channels that cannot be compared: the clock's, and no more than MAX_ALONE."""
-    return np.minimum(np.maximum(look.clock - common_cost(look.clients, n_hosts), 0.0), MAX_ALONE)
+    """The scores of channels that cannot be compared: the clock's, kept below MAX_ALONE without changing the order."""
+    score = np.maximum(look.clock - common_cost(look.clients, n_hosts), 0.0)
+    return np.interp(score, [0.0, SEVERITY_FROM[1], MAX_SCORE], [0.0, SEVERITY_FROM[1], MAX_ALONE])
 
 
 def _beat_s(look: Look) -> Floats:

@@ -36,7 +36,8 @@ BURST_FRACTION = 3.0
 quick events of an operator take few minutes), each divided by this."""
 
 CERTAIN_NATS = 50.0
-"""Beyond this a timer is certain, and which of two clocks is the channel's is a matter of the time that they fill."""
+"""Beyond this a timer is certain, and which of two clocks is the channel's is a matter of the time that they fill,
+and of how many of the gaps."""
 
 SEARCH_NATS = 3.5
 """Evidence that choosing the best window gives to chance, besides ln(gaps): measured over the null processes of
@@ -180,7 +181,7 @@ def _search(gaps: NDArray[np.float64], base: int, quantum_s: float, row: Any) ->
         filled = gaps[at : at + inside].sum() / span_s
         worth = surplus
         if surplus > 0:
-            worth = min(surplus, CERTAIN_NATS) * min(filled / FULL_COVERAGE, 1.0) * (1.0 + filled)
+            worth = min(surplus, CERTAIN_NATS) * min(filled / FULL_COVERAGE, 1.0) * (filled + inside / n)
         if worth > best:
             best, low, high, has_multiples = worth, gaps[at], gaps[at + inside - 1], is_narrow
             row["surplus_nats"] = surplus

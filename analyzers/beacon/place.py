@@ -159,11 +159,14 @@ def _place(
             row["n_untimed_log"] = math.log(1.0 + channels.shape[0] - n_timed)
 
 
-def place_channels(series: Series, stats: NDArray[np.void], timed: NDArray[np.bool_]) -> NDArray[np.void]:
+def place_channels(
+    series: Series, stats: NDArray[np.void], timed: NDArray[np.bool_], span_ns: tuple[int, int] | None = None
+) -> NDArray[np.void]:
     """Where each channel stands among the others of its client.
 
     stats : STATS[n], of these channels
     timed : bool[n], which of them a clock drives
+    span_ns : first and last event of all clients, also of those in other series; None: there are no others
     Returns: PLACE[n]; zeros for a channel without events.
     """
     places = np.zeros(len(series), PLACE)
@@ -172,7 +175,7 @@ def place_channels(series: Series, stats: NDArray[np.void], timed: NDArray[np.bo
         numbers: dict[str, int] = {}
         clients = np.array([numbers.setdefault(series.orig_ip[i], len(numbers)) for i in used.tolist()], np.int64)
         by_client = np.argsort(clients, kind="stable")
-        start_ns, end_ns = int(series.ts_ns.min()), int(series.ts_ns.max())
+        start_ns, end_ns = span_ns or (int(series.ts_ns.min()), int(series.ts_ns.max()))
         span_s = (end_ns - start_ns) / 1e9
         width_s = min(BIN_S, max(span_s / BINS_OF_A_SHORT_DAY, SHORTEST_BIN_S))
         _place(
