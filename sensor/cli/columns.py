@@ -10,8 +10,8 @@ from typing import Any
 
 from sensor.cli.human import human_bytes, human_duration
 from sensor.cli.times import short_time
+from sensor.store.columns import ALLOW, EVENT, FINDING, FLOW, Field
 from sensor.store.columns import DNS as DNS_FIELDS
-from sensor.store.columns import EVENT, FINDING, FLOW, Field
 
 Row = Mapping[str, Any]
 
@@ -85,6 +85,18 @@ def _named_or_address(name_field: str) -> Callable[[Row], str]:
     return lambda row: text_of(row.get(name_field)) or text_of(row.get("resp_ip"))
 
 
+def _open_state(row: Row) -> str:
+    """The state, with what hides it where something does."""
+    state = text_of(row.get("state"))
+    return f"{state}, allowed by {row['allowed_by']}" if row.get("allowed_by") else state
+
+
+def _expiry(row: Row) -> str:
+    if row["removed_ts"] is not None:
+        return "taken back"
+    return "never" if row["expires_ts"] is None else short_time(row["expires_ts"])
+
+
 def _score(row: Row) -> str:
     return "" if row.get("score") is None else f"{row['score']:.2f}"
 
@@ -147,7 +159,7 @@ DNS = Kind(
 
 FINDINGS = Kind(
     "findings",
-    _names(FINDING),
+    (*_names(FINDING), "allowed_by"),
     (
         _plain("id", right=True),
         _plain("severity"),
@@ -156,9 +168,24 @@ FINDINGS = Kind(
         _plain("host", "orig_ip"),
         _plain("destination", "dest", fold=True),
         Column("service", _service, drop=3),
-        _plain("events", right=True, drop=4),
+        Column("state", _open_state, drop=4),
+        _plain("events", right=True, drop=5),
         _seconds("interval", "interval_s", drop=2),
-        _plain("outcome", drop=5),
-        _when("last seen (UTC)", "last_ts", drop=6),
+        _plain("outcome", drop=6),
+        _when("last seen (UTC)", "last_ts", drop=7),
+    ),
+)
+
+ALLOWS = Kind(
+    "allow entries",
+    _names(ALLOW),
+    (
+        _plain("id", right=True),
+        _plain("allowed", "dest", fold=True),
+        Column("port", lambda row: "any" if row["resp_port"] < 0 else str(row["resp_port"]), drop=2),
+        Column("from", lambda row: text_of(row["hosts"]) or "any host", fold=True, drop=1),
+        _plain("reason", fold=True),
+        _plain("by", "who", drop=3),
+        Column("expires (UTC)", _expiry),
     ),
 )

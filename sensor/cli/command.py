@@ -80,6 +80,19 @@ class Verb(click.Command):
         write_examples(formatter, self.examples)
 
 
+class Family(click.Group):
+    """A verb with verbs of its own (`kagami allow add`), which have the global options as every verb has."""
+
+    def __init__(self, *args: Any, examples: str = "", **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.examples = examples
+        self.params += global_options(reads_environment=False)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the examples."""
+        write_examples(formatter, self.examples)
+
+
 def write_examples(formatter: click.HelpFormatter, examples: str) -> None:
     """A section of command lines, one a line, not wrapped."""
     if examples:

@@ -30,10 +30,21 @@ _WHAT = {
 }
 
 
-def finding_page(finding: Row, flows: Sequence[Row], events: Sequence[Row], width: int, store: str = "") -> list[str]:
+def finding_page(
+    finding: Row,
+    flows: Sequence[Row],
+    events: Sequence[Row],
+    width: int,
+    store: str = "",
+    *,
+    said: Sequence[Row] = (),
+    allowed_by: Row | None = None,
+) -> list[str]:
     """The page of a finding, as lines.
 
     flows, events : the evidence kept for it, in time order
+    said : its triage, the oldest first
+    allowed_by : the allow entry that hides it, or None
     width : characters of a line, taken into MIN_WIDTH to MAX_WIDTH
     store : what --store has to be in the commands shown, empty where none is needed
     """
@@ -41,6 +52,7 @@ def finding_page(finding: Row, flows: Sequence[Row], events: Sequence[Row], widt
     sections = [
         ("", _head(finding, width)),
         ("Why", _reasons(finding, width)),
+        ("What was decided", _decisions(said, allowed_by, width)),
         ("What is known", _facts(finding, width)),
         ("When", _timeline(finding, events, width)),
         ("Intervals", _histogram(events)),
@@ -95,12 +107,24 @@ def _facts(finding: Row, width: int) -> Iterator[str]:
         "first seen": f"{short_time(finding['first_ts'])} UTC",
         "last seen": f"{short_time(finding['last_ts'])} UTC, {human_duration(span_s)} later",
         "ATT&CK": ", ".join(_text(technique) for technique in finding["techniques"]),
-        "note": _text(finding["note"], MAX_REASON_CHARS),
     }
     indent = " " * _LABEL_WIDTH
     for label, value in facts.items():
         if value:
             yield from textwrap.wrap(f"{label:<{_LABEL_WIDTH}}{value}", width - 2, subsequent_indent=indent)
+
+
+def _decisions(said: Sequence[Row], allowed_by: Row | None, width: int) -> Iterator[str]:
+    if allowed_by is not None:
+        until = "for good" if allowed_by["expires_ts"] is None else f"until {short_time(allowed_by['expires_ts'])} UTC"
+        yield from _bullet(
+            f"hidden by allow entry {allowed_by['id']} for {_text(allowed_by['dest'])}, {until}: "
+            f"{_text(allowed_by['reason'], MAX_REASON_CHARS)} ({_text(allowed_by['who'])})",
+            width,
+        )
+    for one in said:
+        note = f": {_text(one['note'], MAX_REASON_CHARS)}" if one["note"] else ""
+        yield from _bullet(f"{short_time(one['made_ts'])} UTC {_text(one['who'])}: {_text(one['state'])}{note}", width)
 
 
 def _timeline(finding: Row, events: Sequence[Row], width: int) -> Iterator[str]:

@@ -44,6 +44,12 @@ class Session:
 
         return Store.open(self.store_dir)
 
+    def open_desk(self) -> "Store":
+        """The store for what people decide, a context manager; a sensor may be writing. Raises: StoreError."""
+        from sensor.store.store import Store
+
+        return Store.open_for_notes(self.store_dir)
+
     def must_have_store(self) -> None:
         """Raise StoreError where there is no store, for a verb that writes into one but makes none.
 

@@ -9,6 +9,7 @@ from sensor.constants import APP_NAMES
 from sensor.flows import rows
 from sensor.store.columns import (
     CONN_STATES,
+    DESK_TABLES,
     DNS,
     DNS_APPS,
     EVENT,
@@ -23,7 +24,7 @@ from sensor.store.columns import (
 )
 from sensor.store.schema import SCHEMA_VERSION, SOURCE_STATES
 
-TABLES = {"flow": FLOW, "event": EVENT, "dns": DNS, "finding": FINDING}
+TABLES = {"flow": FLOW, "event": EVENT, "dns": DNS, "finding": FINDING} | DESK_TABLES
 
 CONTRACT = {
     "flow": """uid community_id first_ts last_ts duration_s proto orig_ip orig_port resp_ip resp_port vlan_id name
@@ -35,6 +36,10 @@ CONTRACT = {
     "dns": "ts orig_ip resp_ip qname qtype rcode answers ttl source app proto",
     "finding": """id analyzer orig_ip dest dest_ips resp_port proto score severity first_ts last_ts events interval_s
         jitter_frac via_proxy outcome reasons techniques state note""",
+    "triage": "id finding_id made_ts who state note",
+    "allow": "id dest resp_port hosts reason who made_ts expires_ts removed_ts removed_by",
+    "watch": "id kind value origin reason who made_ts expires_ts",
+    "blocklist": "id made_ts who format path serial sha256 entries",
 }
 """Names that other people's scripts rely on; one may be added at the end, none may go."""
 

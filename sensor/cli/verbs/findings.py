@@ -24,6 +24,7 @@ from sensor.store.schema import FINDING_STATES
 @click.option("--host", metavar="ADDR", help="Client's address or network.")
 @click.option("--dest", metavar="WHAT", help="Destination: an address, a network, or a domain with what is under it.")
 @click.option("--state", type=click.Choice(FINDING_STATES), help="Where a person stands with it.")
+@click.option("--all", "with_allowed", is_flag=True, help="Also those that allow entries cover.")
 @time_options
 @limit_option
 @fail_on_option
@@ -36,17 +37,18 @@ def findings(
     host: str | None,
     dest: str | None,
     state: str | None,
+    with_allowed: bool,
     since_ns: int | None,
     until_ns: int | None,
     limit: int | None,
     fail_on: str | None,
     form: str | None,
 ) -> None:
-    """List findings, the highest score first."""
+    """List findings, the highest score first; without those that allow entries cover."""
     from sensor.store import findings as questions
 
     with session.open_store() as store:
-        rows, total = questions.findings(
+        matching, _ = questions.findings(
             store,
             analyzer=analyzer,
             min_score=min_score,
@@ -56,7 +58,10 @@ def findings(
             since_ns=since_ns,
             until_ns=until_ns,
         )
+    rows = [row for row in matching if with_allowed or row["allowed_by"] is None]
     limit = row_limit(form, limit)
-    emit(session, rows[:limit], total, FINDINGS, form, limit)
+    emit(session, rows[:limit], len(rows), FINDINGS, form, limit)
+    if n_hidden := len(matching) - len(rows):
+        session.say(f"{n_hidden:,} hidden by allow entries; --all shows them")
     if fails(rows, fail_on):
         raise click.exceptions.Exit(EXIT_FINDINGS)

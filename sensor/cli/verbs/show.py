@@ -23,16 +23,20 @@ from sensor.cli.session import Session
 @click.pass_obj
 def show(session: Session, finding_id: int, form: str | None) -> None:
     """Show one finding: why, when, the flows behind it, what to do."""
+    from sensor.store import desk
     from sensor.store import findings as questions
 
     with session.open_store() as store:
         finding = questions.finding(store, finding_id)
         flows = questions.flows_of_finding(store, finding_id)
         events = questions.events_of_finding(store, finding_id)
+        said = desk.triage_history(store, finding_id)
+        allows = {entry["id"]: entry for entry in desk.allow_entries(store)}
     if form is not None:
         emit(session, [finding], 1, FINDINGS, form, None)
         return
-    page = finding_page(finding, flows, events, page_width(), store_word(session))
+    allowed_by = allows.get(finding["allowed_by"])
+    page = finding_page(finding, flows, events, page_width(), store_word(session), said=said, allowed_by=allowed_by)
     session.write_text("\n".join(page) + "\n")
 
 
