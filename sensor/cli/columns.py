@@ -10,7 +10,7 @@ from typing import Any
 
 from sensor.cli.human import human_bytes, human_duration
 from sensor.cli.times import short_time
-from sensor.store.columns import ALLOW, EVENT, FINDING, FLOW, Field
+from sensor.store.columns import ALLOW, BLOCKLIST, EVENT, FINDING, FLOW, Field
 from sensor.store.columns import DNS as DNS_FIELDS
 
 Row = Mapping[str, Any]
@@ -187,5 +187,19 @@ ALLOWS = Kind(
         _plain("reason", fold=True),
         _plain("by", "who", drop=3),
         Column("expires (UTC)", _expiry),
+    ),
+)
+
+BLOCKLISTS = Kind(
+    "blocklists",
+    _names(BLOCKLIST),
+    (
+        _plain("id", right=True),
+        _when("written (UTC)", "made_ts"),
+        _plain("format"),
+        _plain("entries", right=True),
+        _plain("file", "path", fold=True),
+        _plain("by", "who", drop=1),
+        _plain("SHA-256", "sha256", drop=2),
     ),
 )

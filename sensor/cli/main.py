@@ -33,6 +33,7 @@ VERBS = {
     "triage": "Say where you stand with a finding: who, when and why is kept.",
     "allow": "Say what need not be reported, why and until when.",
     "blocklist": "Preview or write a blocklist from the findings.",
+    "quarantine": "Preview or write the list of inside hosts to isolate.",
     "status": "What the store holds, and what was lost on the way.",
 }
 """Verb -> one line for the help page."""

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import example, given
@@ -14,7 +15,11 @@ from sensor.cli.clean import clean
 from sensor.cli.columns import DNS, EVENTS, FINDINGS, FLOWS, Kind, Row
 from sensor.cli.page import finding_page
 from sensor.cli.table import print_table
-from sensor.response.blocklist import Blocklist, build, plain
+from sensor.response.blocklist import Blocklist, Entry, build
+from sensor.response.formats.form import Made
+from sensor.response.formats.table import FORMS
+from sensor.response.lists import render
+from sensor.response.rails import Rails
 from sensor.site import load_site, parse_address
 from tests.support.cli_store import HOSTILE, beats, finding
 
@@ -31,6 +36,7 @@ HOSTILE_TEXT = st.one_of(
     st.text(st.sampled_from("\x1b[]0;m\x9b\u202e\u200b\t\r\n\\=+-@'\",./ a1"), max_size=60),
 )
 SITE = load_site(None)
+NOW = 1_700_000_000_000_000_000
 
 
 def rows_of(text: str) -> list[tuple[Kind, Row]]:
@@ -113,8 +119,9 @@ def test_tables_and_pages_show_it_harmlessly(text: str, width: int) -> None:
 
 @given(HOSTILE_TEXT, st.lists(HOSTILE_TEXT | st.ip_addresses().map(str), max_size=4))
 def test_a_blocklist_holds_only_outside_addresses_and_plain_names(dest: str, dest_ips: list[str]) -> None:
-    chosen: Blocklist = build([{"id": 1, "state": "new"} | finding(dest=dest, dest_ips=dest_ips)], SITE, {})
-    assert plain(chosen.entries).count("\n") == len(chosen.entries)
+    rows = [{"id": 1, "state": "new"} | finding(dest=dest, dest_ips=dest_ips)]
+    chosen: Blocklist = build(rows, Rails(SITE), expires_ts=NOW)
+    assert render("plain", chosen.entries, Made(NOW, 1)).count("\n") == len(chosen.entries)
     for entry in chosen.entries:
         address = parse_address(entry.value)
         if address is None:
@@ -124,3 +131,19 @@ def test_a_blocklist_holds_only_outside_addresses_and_plain_names(dest: str, des
         else:
             assert not SITE.is_internal(address)
             assert not (address.is_multicast or address.is_loopback or address.is_link_local or address.is_unspecified)
+
+
+@given(HOSTILE_TEXT)
+def test_what_is_told_of_an_entry_acts_in_no_format(text: str) -> None:
+    """Everything but the value, which passed the rails, may be the network's words."""
+    entry = Entry("c2.example.net", "domain", 1, "beacon", "high", 0.9, (text,), 443, 1, 0, 0, NOW)
+    other = replace(entry, value="9.9.9.10", kind="address")
+    for form in FORMS:
+        made = render(form, [other, entry], Made(NOW, 1))
+        assert made.isascii()
+        assert made.replace("\n", "").replace("\t" if form == "zeek-intel" else "\n", "").isprintable()
+        if form in ("stix", "misp"):
+            json.loads(made)
+        else:
+            plain = render(form, [replace(other, reasons=()), replace(entry, reasons=())], Made(NOW, 1))
+            assert made == plain  # the network's words are in the sidecar alone

@@ -24,7 +24,8 @@ DESIGNED = {
     "dns": "--host --dest --name --answer --qtype --rcode --app --since --until --limit",
     "triage": "--note --by",
     "allow": "--port --host --reason --expires --by --all",
-    "blocklist": "--format --output -o",
+    "blocklist": "--format --output -o --force --diff --revert --yes --only --expires --sign --history --min-severity",
+    "quarantine": "--format --output -o --min-severity",
 }
 """Options that other people's scripts rely on; a verb may have more, never fewer."""
 

@@ -13,6 +13,7 @@ from sensor.cli.main import run
 from sensor.store.columns import LAKE_TABLES
 from sensor.store.findings import dns_of_finding, events_of_finding, flows_of_finding
 from sensor.store.questions import dns, events, flows
+from sensor.store.schema import SCHEMA_VERSION
 from sensor.store.series import flow_columns, series_columns
 from sensor.store.store import Store
 from tests.support.cli_store import BEACON_HOST, BEACON_IP, BEACON_NAME, N_BEATS, beats, finding
@@ -72,7 +73,7 @@ def test_rows_read_as_before(old: Path, is_migrated: bool) -> None:
     if is_migrated:
         Store.open(old, write=True).close()
     with Store.open(old) as store:
-        assert store.health()["schema_version"] == 1 + is_migrated
+        assert store.health()["schema_version"] == (SCHEMA_VERSION if is_migrated else 1)
         assert list(flows(store, order="first_ts")[0]) == told(FLOWS, "flow")
         assert list(events(store, order="ts")[0]) == told(EVENTS, "event")
         assert list(dns(store)[0]) == told(QUESTIONS, "dns")
