@@ -3,6 +3,7 @@
 In: a store, a site. Out: a report for whoever asked. One client bucket is in memory at a time.
 """
 
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,12 +16,15 @@ from analyzers.finding import Finding, by_score
 from analyzers.flow_table import FlowTable
 from analyzers.proxies import learn_proxies
 from analyzers.series import Series
+from analyzers.watchlist import Contact, find_watched
 from sensor.site import Site
 from sensor.store.columns import N_BUCKETS
 from sensor.store.evidence import keep_evidence
+from sensor.store.hunt import LOOKUPS, hunt
 from sensor.store.series import flow_columns, population_columns, series_columns
 from sensor.store.store import Store
 from sensor.store.summaries import save_channels, save_hosts
+from sensor.store.watch import watched
 
 MIN_CHANNEL_EVENTS = 4
 """Channels with fewer events cannot be scored and are not kept in the database; the lake has them."""
@@ -72,10 +76,33 @@ def analyze_store(store: Store, site: Site, since_ns: int | None, until_ns: int 
             findings += found
     else:  # without a proxy there is no way around it; the analyzer says so whatever the flows
         report.notes = find_bypass(proxied, site, learned)[1]
+    findings += _watched(store, site, since_ns, until_ns)
     findings.sort(key=by_score)
     report.finding_ids = store.upsert_findings(finding.row() for finding in findings)
     keep_evidence(store, report.finding_ids)
     return report
+
+
+def _watched(store: Store, site: Site, since_ns: int | None, until_ns: int | None) -> list[Finding]:
+    """Contacts of one's own hosts with what is under watch; one only looked up counts where there was no contact."""
+    indicators = watched(store, time.time_ns())
+    if not indicators:
+        return []
+    hits = hunt(store, indicators, since_ns=since_ns, until_ns=until_ns).hits
+    contacted = {(hit.indicator, hit.orig_ip) for hit in hits if hit.how not in LOOKUPS}
+    return find_watched(
+        Contact(
+            **{name: getattr(hit.indicator, name) for name in ("value", "reason", "origin")},
+            **{name: getattr(hit, name) for name in ("orig_ip", "proto", "via_proxy", "first_ts", "last_ts")},
+            **{name: getattr(hit, name) for name in ("events", "orig_bytes", "resp_bytes")},
+            is_lookup=hit.how in LOOKUPS,
+            dest=min(hit.dests),
+            dest_ips=() if hit.how in LOOKUPS else tuple(sorted(hit.resp_ips)),
+            resp_port=min(hit.ports),
+        )
+        for hit in hits
+        if site.is_internal(hit.orig_ip) and (hit.how not in LOOKUPS or (hit.indicator, hit.orig_ip) not in contacted)
+    )
 
 
 def _summarize(store: Store, series: Series, site: Site) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from sensor.cli.human import human_bytes, human_duration
 from sensor.cli.times import short_time
-from sensor.store.columns import ALLOW, BLOCKLIST, EVENT, FINDING, FLOW, Field
+from sensor.store.columns import ALLOW, BLOCKLIST, EVENT, FINDING, FLOW, WATCH, Field
 from sensor.store.columns import DNS as DNS_FIELDS
 
 Row = Mapping[str, Any]
@@ -92,7 +92,7 @@ def _open_state(row: Row) -> str:
 
 
 def _expiry(row: Row) -> str:
-    if row["removed_ts"] is not None:
+    if row.get("removed_ts") is not None:
         return "taken back"
     return "never" if row["expires_ts"] is None else short_time(row["expires_ts"])
 
@@ -201,5 +201,40 @@ BLOCKLISTS = Kind(
         _plain("file", "path", fold=True),
         _plain("by", "who", drop=1),
         _plain("SHA-256", "sha256", drop=2),
+    ),
+)
+
+HITS = Kind(
+    "hits",
+    (
+        *("indicator", "kind", "how", "orig_ip", "dests", "resp_ips", "resp_ports", "via_proxy", "first_ts", "last_ts"),
+        *("events", "orig_bytes", "resp_bytes", "origin", "reason"),
+    ),
+    (
+        _plain("indicator", fold=True),
+        _plain("how"),
+        _plain("host", "orig_ip"),
+        _plain("destination", "dests", fold=True, drop=3),
+        _when("first seen (UTC)", "first_ts"),
+        _when("last seen (UTC)", "last_ts", drop=1),
+        _plain("events", right=True),
+        _bytes("sent", "orig_bytes", drop=2),
+        _bytes("received", "resp_bytes", drop=2),
+        _plain("via proxy", "via_proxy", drop=5),
+        _plain("reason", fold=True, drop=4),
+    ),
+)
+
+WATCHES = Kind(
+    "indicators",
+    _names(WATCH),
+    (
+        _plain("id", right=True),
+        _plain("kind"),
+        _plain("value", fold=True),
+        _plain("reason", fold=True, drop=2),
+        _plain("origin", fold=True, drop=3),
+        _plain("by", "who", drop=4),
+        Column("expires (UTC)", _expiry, drop=1),
     ),
 )

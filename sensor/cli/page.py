@@ -27,6 +27,7 @@ _HISTOGRAM_BINS = 8
 _WHAT = {
     "beacon": "A machine that contacts one destination again and again on a timer, as an implant calling home does.",
     "bypass": "A machine that goes to the outside directly although there is a proxy.",
+    "watchlist": "A machine that met an indicator which somebody put under watch.",
 }
 
 

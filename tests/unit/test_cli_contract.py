@@ -22,6 +22,8 @@ DESIGNED = {
     "events": """--host --dest --name --port --proto --kind --method --uri --app --ja3 --ja4 --user-agent --via-proxy
         --direct --since --until --limit""",
     "dns": "--host --dest --name --answer --qtype --rcode --app --since --until --limit",
+    "hunt": "--file -f --kind --since --until --limit",
+    "watchlist": "--file -f --kind --reason --expires --by --limit",
     "triage": "--note --by",
     "allow": "--port --host --reason --expires --by --all",
     "blocklist": "--format --output -o --force --diff --revert --yes --only --expires --sign --history --min-severity",
