@@ -12,10 +12,13 @@ from rich.console import Console
 
 from sensor.cli import formats
 from sensor.cli.clean import clean
-from sensor.cli.columns import DNS, EVENTS, FINDINGS, FLOWS, Kind, Row
+from sensor.cli.columns import ALLOWS, BLOCKLISTS, DNS, EVENTS, FINDINGS, FLOWS, HITS, WATCHES, Kind, Row
+from sensor.cli.formats import json_value
 from sensor.cli.page import finding_page
 from sensor.cli.table import print_table
+from sensor.cli.verbs.show import whole
 from sensor.response.blocklist import Blocklist, Entry, build
+from sensor.response.dossier import Dossier
 from sensor.response.formats.form import Made
 from sensor.response.formats.table import FORMS
 from sensor.response.lists import render
@@ -48,12 +51,45 @@ def rows_of(text: str) -> list[tuple[Kind, Row]]:
     flow = {name: text if isinstance(value, str) else value for name, value in beats()[0].items()}
     event = dict.fromkeys(EVENTS.fields, text) | {"ts": 0, "resp_port": 1, "orig_bytes": 2, "resp_bytes": 3}
     event |= {"duration_s": 0.5, "answered": True}
+    times = {"made_ts": 0, "expires_ts": None, "removed_ts": None}
     return [
         (FINDINGS, found),
         (FLOWS, flow),
         (EVENTS, event),
         (DNS, dict.fromkeys(DNS.fields, text) | {"ts": -1, "ttl": 0}),
+        (ALLOWS, dict.fromkeys(ALLOWS.fields, text) | {"resp_port": 1, "hosts": [text], **times}),
+        (WATCHES, dict.fromkeys(WATCHES.fields, text) | times),
+        (BLOCKLISTS, dict.fromkeys(BLOCKLISTS.fields, text) | times),
+        (
+            HITS,
+            dict.fromkeys(HITS.fields, text)
+            | {"dests": [text], "events": 1, "orig_bytes": 1, "resp_bytes": 1}
+            | {"first_ts": 0, "last_ts": 1},
+        ),
     ]
+
+
+def dossier_of(text: str) -> Dossier:
+    """Everything known of a finding, with the text wherever the network or a person could have put it."""
+    rows = [row for _, row in rows_of(text)]
+    found, flow, event, dns = rows[:4]
+    captures = [{"name": text, "path": text, "state": "damaged", "error": text, "packets": 1, "first_ts": 0,
+                 "last_ts": 1, "counted": {f"capture.{text}": 3}}]  # fmt: skip
+    allow = {"id": 1, "dest": text, "resp_port": -1, "hosts": [text], "reason": text, "who": text, "made_ts": 0,
+             "expires_ts": 5, "removed_ts": None, "removed_by": text}  # fmt: skip
+    return Dossier(
+        finding=found | {"allowed_by": 1},
+        flows=[flow] * 10,
+        events=[event, {**event, "ts": 10**9}],
+        dns=[dns],
+        said=[{"made_ts": 0, "who": text, "state": text, "note": text}],
+        allowed_by=allow,
+        peers=[{"orig_ip": text, "first_ts": 0, "last_ts": 1, "events": 2}] * 20,
+        first_contact_ts=10**9,
+        before=[{"ts": 5, "kind": text, "what": text, "detail": text, "orig_bytes": 1, "resp_bytes": 2}],
+        activity=[1, 2, 3],
+        captures=captures,
+    )
 
 
 def encodable(text: str) -> str:
@@ -112,9 +148,11 @@ def test_tables_and_pages_show_it_harmlessly(text: str, width: int) -> None:
         out = io.StringIO()
         print_table(Console(file=out, width=width, color_system=None), [row], kind.table)
         assert out.getvalue().replace("\n", "").isprintable()
-    (_, found), (_, flow), (_, event), _ = rows_of(text)
-    page = finding_page(found, [flow] * 10, [event, {**event, "ts": 10**9}], width, store=text)
+    page = finding_page(dossier_of(text), width, store=text)
     assert all(line.isprintable() for line in page)
+    told = json_value(whole(dossier_of(text))).decode()
+    assert told.isprintable()
+    assert json.loads(told)["before"][0]["what"] == encodable(text)
 
 
 @given(HOSTILE_TEXT, st.lists(HOSTILE_TEXT | st.ip_addresses().map(str), max_size=4))

@@ -283,7 +283,8 @@ def test_a_span_of_time(store_path: Path) -> None:
 
 def test_many_indicators_are_what_they_are_one_by_one(store_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     values = [BEACON_IP, BYPASS_IP, "203.0.113.0/24", "198.51.100.0/24", "2001:db8::/32", "c2.example",
-              "updates.example", "alias.example", "nothing.example", "ua:havana", JA3, "http://c2.example/"]  # fmt: skip
+              "updates.example", "alias.example", "nothing.example", "ua:havana", JA3,
+              "http://c2.example/"]  # fmt: skip
     expected = [(hit.indicator.value, hit.how, hit.orig_ip, hit.events) for value in values
                 for hit in ask(store_path, value).hits]  # fmt: skip
     for most in (matcher.MAX_SPELLED, 0):
