@@ -5,8 +5,9 @@ In: a dossier. Out: lines, every datum cleaned, that fit the width given. Never 
 
 import shlex
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from sensor.cli import pictures
 from sensor.cli.clean import clean
@@ -40,11 +41,14 @@ _FIRST_STEP = {
 }
 
 
-def finding_page(dossier: Dossier, width: int, store: str = "") -> list[str]:
+def finding_page(
+    dossier: Dossier, width: int, store: str = "", dissection: Mapping[str, Any] | None = None
+) -> list[str]:
     """The page of a finding, as lines.
 
     width : characters of a line, taken into MIN_WIDTH to MAX_WIDTH
     store : what --store has to be in the commands shown, empty where none is needed
+    dissection : what deep.dissect told, or None
     """
     width = max(MIN_WIDTH, min(width, MAX_WIDTH))
     finding, events = dossier.finding, dossier.events
@@ -60,6 +64,7 @@ def finding_page(dossier: Dossier, width: int, store: str = "") -> list[str]:
         ("Who else goes there", _peers(dossier, width)),
         ("The minute before the first contact", _before(dossier, width)),
         ("Flows behind it", _flows(dossier.flows, width)),
+        ("Under the microscope", _dissection(dissection, width)),
         ("What was lost meanwhile", _losses(dossier, width)),
         ("What to do", _advice(finding, width)),
         ("Commands to go on with", _commands(finding, store)),
@@ -159,6 +164,25 @@ def _before(dossier: Dossier, width: int) -> Iterator[str]:
         line = f"{ago:>8} before  {_text(one['kind'])} {_text(one['what'])}{detail}{size}"
         yield from textwrap.wrap(line, width - 2, subsequent_indent=" " * 17)
     yield f"{'':>8} {short_time(dossier.first_contact_ts)} UTC: the first contact in all kept history"
+
+
+def _dissection(told: Mapping[str, Any] | None, width: int) -> Iterator[str]:
+    """What tshark reads in the packets: fields of the protocols, each value once."""
+    if told is None:
+        return
+    for row in told["rows"]:
+        line = (
+            f"{_text(row['layer'])} {_text(row['field'])}: {_text(row['value'], MAX_REASON_CHARS)} ({row['packets']:,})"
+        )
+        yield from textwrap.wrap(line, width - 2, subsequent_indent="    ")
+    if told["rows_left_out"]:
+        yield f"and {told['rows_left_out']:,} more, in --json neither"
+    cut = ", the first of them" if told["is_cut"] else ""
+    yield f"{plural(told['packets'], 'packet')} dissected of {told['carved']:,} carved{cut}"
+    if told["error"]:
+        yield from _bullet(f"tshark: {_text(told['error'], MAX_REASON_CHARS)}", width)
+    for name, reason in told["missing"].items():
+        yield from _bullet(f"{_text(name)}: {_text(reason, MAX_REASON_CHARS)}", width)
 
 
 def _losses(dossier: Dossier, width: int) -> Iterator[str]:

@@ -16,32 +16,47 @@ from sensor.cli.times import rfc3339
 
 if TYPE_CHECKING:
     from sensor.response.dossier import Dossier
+    from sensor.store.store import Store
 
 
 @click.command(
     cls=Verb,
     examples="""
         kagami show 1
+        kagami show 1 --deep
         kagami show 1 --json
     """,
 )
 @click.argument("finding_id", metavar="ID", type=int)
+@click.option("--deep", is_flag=True, help="Dissect its packets with tshark: certificates, requests, logins.")
 @format_options
 @click.pass_obj
-def show(session: Session, finding_id: int, form: str | None) -> None:
-    """Show one finding: why, when, the flows behind it, what to do."""
+def show(session: Session, finding_id: int, deep: bool, form: str | None) -> None:
+    """Show one finding: why, when, who else, what came before, the flows behind it, what to do.
+
+    --deep carves its packets out of the captures they came from, which must still be there unchanged.
+    """
     from sensor.response.dossier import gather
 
     with session.open_store() as store:
         dossier = gather(store, finding_id)
+        dissection = _dissect(session, store, dossier) if deep else None
     if form in ("json", "ndjson"):
-        told = json_value(whole(dossier))
+        told = json_value(whole(dossier) | ({"deep": dissection} if deep else {}))
         session.write([told, b"\n"] if form == "ndjson" else [b"[", told, b"]\n"])
     elif form is not None:
         emit(session, [dossier.finding], 1, FINDINGS, form, None)
     else:
-        page = finding_page(dossier, page_width(), store_word(session))
+        page = finding_page(dossier, page_width(), store_word(session), dissection)
         session.write_text("\n".join(page) + "\n")
+
+
+def _dissect(session: Session, store: "Store", dossier: "Dossier") -> dict[str, Any]:
+    from sensor.cli.results import compile_first
+    from sensor.response.deep import dissect
+
+    compile_first(session)  # carving decodes
+    return dissect(store, dossier.flows)
 
 
 def whole(dossier: "Dossier") -> dict[str, Any]:
