@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sensor.cli.charts import sparkline
 from sensor.cli.human import human_bytes, human_duration
 from sensor.cli.times import short_time
 from sensor.store.columns import ALLOW, BLOCKLIST, EVENT, FINDING, FLOW, WATCH, Field
@@ -97,6 +98,18 @@ def _expiry(row: Row) -> str:
     return "never" if row["expires_ts"] is None else short_time(row["expires_ts"])
 
 
+SPARK_SLOTS = 12
+"""Characters of the picture of a finding's events over its time."""
+
+
+def _spark(row: Row) -> str:
+    return sparkline(row.get("counts", ()))
+
+
+def _jitter(row: Row) -> str:
+    return f"{row['jitter_frac']:.0%}" if row.get("interval_s") and row.get("jitter_frac") is not None else ""
+
+
 def _score(row: Row) -> str:
     return "" if row.get("score") is None else f"{row['score']:.2f}"
 
@@ -169,10 +182,48 @@ FINDINGS = Kind(
         _plain("destination", "dest", fold=True),
         Column("service", _service, drop=3),
         Column("state", _open_state, drop=4),
+        Column("over time", _spark, drop=5),
         _plain("events", right=True, drop=5),
+        _bytes("sent", "orig_bytes", drop=8),
+        _bytes("received", "resp_bytes", drop=8),
         _seconds("interval", "interval_s", drop=2),
+        Column("jitter", _jitter, right=True, drop=7),
         _plain("outcome", drop=6),
-        _when("last seen (UTC)", "last_ts", drop=7),
+        _when("first seen (UTC)", "first_ts", drop=9),
+        _when("last seen (UTC)", "last_ts", drop=6),
+    ),
+)
+
+FINDING_GROUPS = Kind(
+    "groups",
+    (
+        *(
+            "group",
+            "severity",
+            "score",
+            "findings",
+            "ids",
+            "analyzers",
+            "hosts",
+            "dests",
+            "events",
+            "first_ts",
+            "last_ts",
+        ),
+        "states",
+    ),
+    (
+        _plain("group", fold=True),
+        _plain("severity"),
+        Column("score", _score, right=True),
+        _plain("findings", right=True),
+        _plain("ids", fold=True),
+        _plain("analyzers", fold=True, drop=3),
+        Column("hosts", lambda row: str(len(row["hosts"])), right=True, drop=2),
+        Column("destinations", lambda row: str(len(row["dests"])), right=True, drop=2),
+        _plain("events", right=True, drop=4),
+        _when("first seen (UTC)", "first_ts", drop=5),
+        _when("last seen (UTC)", "last_ts", drop=1),
     ),
 )
 

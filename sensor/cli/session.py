@@ -32,7 +32,7 @@ class Session:
     is_quiet: bool = False
     is_verbose: bool = False
     has_progress: bool = True
-    _is_stdout_gone: bool = False
+    is_stdout_gone: bool = False
 
     @property
     def store_dir(self) -> Path:
@@ -72,7 +72,7 @@ class Session:
 
     def write(self, chunks: Iterable[bytes]) -> None:
         """Data to stdout. A reader that stops reading (head) is no error: the rest is not written."""
-        if self._is_stdout_gone:
+        if self.is_stdout_gone:
             return
         try:
             sys.stdout.flush()  # what was printed as text comes first
@@ -85,7 +85,7 @@ class Session:
             sys.stdout.buffer.write(pending)
             sys.stdout.buffer.flush()
         except BrokenPipeError:
-            self._is_stdout_gone = True
+            self.is_stdout_gone = True
             silence(sys.stdout)
 
     def write_text(self, text: str) -> None:
