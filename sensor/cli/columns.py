@@ -13,6 +13,7 @@ from sensor.cli.human import human_bytes, human_duration
 from sensor.cli.times import short_time
 from sensor.store.columns import ALLOW, BLOCKLIST, EVENT, FINDING, FLOW, WATCH, Field
 from sensor.store.columns import DNS as DNS_FIELDS
+from sensor.store.host_day import FIELDS as HOST_DAY_FIELDS
 
 Row = Mapping[str, Any]
 
@@ -191,6 +192,40 @@ FINDINGS = Kind(
         _plain("outcome", drop=6),
         _when("first seen (UTC)", "first_ts", drop=9),
         _when("last seen (UTC)", "last_ts", drop=6),
+    ),
+)
+
+RELATIONS = Kind(
+    "relations",
+    ("orig_ip", "kind", "value", "strength", "hosts", "dests", "events", "first_ts", "last_ts"),
+    (
+        _plain("host", "orig_ip"),
+        _plain("shares", "kind"),
+        _plain("value", fold=True),
+        Column("strength", lambda row: f"{row['strength']:.2f}", right=True),
+        _plain("hosts with it", "hosts", right=True, drop=2),
+        _plain("destinations", "dests", fold=True, drop=4),
+        _plain("events", right=True, drop=3),
+        _when("first seen (UTC)", "first_ts", drop=5),
+        _when("last seen (UTC)", "last_ts", drop=1),
+    ),
+)
+
+TIMELINE = Kind(
+    "rows",
+    HOST_DAY_FIELDS,
+    (
+        _when("time (UTC)", "ts"),
+        _plain("kind"),
+        _plain("destination", "dest", fold=True),
+        Column("service", _service, drop=4),
+        _plain("detail", fold=True, drop=1),
+        Column("times", lambda row: f"{row['count']:,}" if row["count"] != 1 else "", right=True),
+        Column("until", lambda row: short_time(row["last_ts"])[11:] if row["last_ts"] != row["ts"] else "", drop=5),
+        _bytes("sent", "orig_bytes", drop=2),
+        _bytes("received", "resp_bytes", drop=2),
+        Column("answered", lambda row: "" if row["answered"] else "no", drop=3),
+        _plain("via proxy", "via_proxy", drop=6),
     ),
 )
 

@@ -30,6 +30,8 @@ VERBS = {
     "flows": "Query the flow history.",
     "events": "Query events: the exchanges that periodicity is scored on.",
     "dns": "Query DNS questions and answers.",
+    "related": "Other hosts that share something with a finding.",
+    "timeline": "One host's day in order.",
     "hunt": "Was this address, domain, URL or fingerprint ever contacted, by whom, since when?",
     "watchlist": "Keep indicators under watch: a contact becomes a finding.",
     "triage": "Say where you stand with a finding: who, when and why is kept.",

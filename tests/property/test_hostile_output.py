@@ -12,7 +12,21 @@ from rich.console import Console
 
 from sensor.cli import formats
 from sensor.cli.clean import clean
-from sensor.cli.columns import ALLOWS, BLOCKLISTS, DNS, EVENTS, FINDINGS, FLOWS, HITS, WATCHES, Kind, Row
+from sensor.cli.columns import (
+    ALLOWS,
+    BLOCKLISTS,
+    DNS,
+    EVENTS,
+    FINDING_GROUPS,
+    FINDINGS,
+    FLOWS,
+    HITS,
+    RELATIONS,
+    TIMELINE,
+    WATCHES,
+    Kind,
+    Row,
+)
 from sensor.cli.formats import json_value
 from sensor.cli.page import finding_page
 from sensor.cli.table import print_table
@@ -51,6 +65,16 @@ def rows_of(text: str) -> list[tuple[Kind, Row]]:
     flow = {name: text if isinstance(value, str) else value for name, value in beats()[0].items()}
     event = dict.fromkeys(EVENTS.fields, text) | {"ts": 0, "resp_port": 1, "orig_bytes": 2, "resp_bytes": 3}
     event |= {"duration_s": 0.5, "answered": True}
+    numbers = {
+        "ts": 0,
+        "first_ts": 0,
+        "last_ts": 1,
+        "count": 3,
+        "events": 1,
+        "orig_bytes": 1,
+        "resp_bytes": 1,
+        "score": 0.5,
+    }
     times = {"made_ts": 0, "expires_ts": None, "removed_ts": None}
     return [
         (FINDINGS, found),
@@ -60,12 +84,10 @@ def rows_of(text: str) -> list[tuple[Kind, Row]]:
         (ALLOWS, dict.fromkeys(ALLOWS.fields, text) | {"resp_port": 1, "hosts": [text], **times}),
         (WATCHES, dict.fromkeys(WATCHES.fields, text) | times),
         (BLOCKLISTS, dict.fromkeys(BLOCKLISTS.fields, text) | times),
-        (
-            HITS,
-            dict.fromkeys(HITS.fields, text)
-            | {"dests": [text], "events": 1, "orig_bytes": 1, "resp_bytes": 1}
-            | {"first_ts": 0, "last_ts": 1},
-        ),
+        (HITS, dict.fromkeys(HITS.fields, text) | {"dests": [text], **numbers}),
+        (RELATIONS, dict.fromkeys(RELATIONS.fields, text) | {"strength": 0.5, "dests": [text], **numbers}),
+        (FINDING_GROUPS, dict.fromkeys(FINDING_GROUPS.fields, text) | {"hosts": [text], "dests": [text], **numbers}),
+        (TIMELINE, dict.fromkeys(TIMELINE.fields, text) | numbers),
     ]
 
 

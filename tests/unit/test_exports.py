@@ -81,9 +81,10 @@ def test_eve() -> None:
     assert told["alert"]["severity"] == 1
 
 
-CEF_KEYS = set(
-    "externalId src dst dhost dpt proto cnt start end rt msg cs1Label cs1 cs2Label cs2 cfp1Label cfp1 cfp2Label cfp2".split()
-)
+CEF_KEYS = {
+    *("externalId", "src", "dst", "dhost", "dpt", "proto", "cnt", "start", "end", "rt", "msg"),
+    *("cs1Label", "cs1", "cs2Label", "cs2", "cfp1Label", "cfp1", "cfp2Label", "cfp2"),
+}
 
 
 def read_cef(line: str) -> tuple[list[str], dict[str, str]]:
