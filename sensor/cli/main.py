@@ -38,6 +38,7 @@ VERBS = {
     "allow": "Say what need not be reported, why and until when.",
     "blocklist": "Preview or write a blocklist from the findings.",
     "quarantine": "Preview or write the list of inside hosts to isolate.",
+    "report": "One page of a window of time, in English or Japanese.",
     "evidence": "A folder for the expert: packets, flows, hashes.",
     "status": "What the store holds, and what was lost on the way.",
 }

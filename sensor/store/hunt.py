@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sensor.store.columns import MIXED_DAY
+from sensor.store.columns import LAKE_TABLES, MIXED_DAY, NANOSECONDS_A_DAY
 from sensor.store.indicator import Indicator, url_parts
 from sensor.store.lake import day_name
 from sensor.store.matcher import Condition, Matcher, exactly
@@ -22,6 +22,7 @@ from sensor.store.store import Store
 if TYPE_CHECKING:
     import duckdb
 
+_MAX_DAYS = 3_653
 _MAX_THREADS = 4  # the sensor may be capturing on the same machine
 
 CONTACTED, CAME_FROM, CLAIMED, LOOKED_UP, RESOLVED = "contacted", "came-from", "named", "looked-up", "resolved"
@@ -153,7 +154,9 @@ def hunt(
     hits = sorted(
         search.hits.values(), key=lambda hit: (order[hit.indicator], hows.index(hit.how), hit.first_ts, hit.orig_ip)
     )
-    return Answer(hits, search.days(), sorted(search.unreadable), _absent(store, search, since_ns, until_ns))
+    return Answer(
+        hits, search.days(), sorted(search.unreadable), _absent(store, set(search.days()), since_ns, until_ns)
+    )
 
 
 class _Search:
@@ -268,16 +271,19 @@ def _day(path: Path) -> str:
     return path.parent.parent.name.removeprefix("day=")
 
 
-def _absent(store: Store, search: _Search, since_ns: int | None, until_ns: int | None) -> list[str]:
-    """Days that some source covers from begin to end and of which the lake has nothing, at most of ten years."""
-    kept = set(search.days())
+def absent_days(store: Store, since_ns: int | None, until_ns: int | None) -> list[str]:
+    """Days within a source's time of which the lake has nothing (pruned, or nothing seen), at most of ten years."""
+    files = [path for table in LAKE_TABLES for path in store.lake.files(table, since_ns=since_ns, until_ns=until_ns)]
+    return _absent(store, {_day(path) for path in files}, since_ns, until_ns)
+
+
+def _absent(store: Store, kept: set[str], since_ns: int | None, until_ns: int | None) -> list[str]:
     if MIXED_DAY in kept:
         return []
-    day_ns = 86_400_000_000_000
     absent = set()
     spans = store.db.execute("SELECT first_ts, last_ts FROM source WHERE first_ts IS NOT NULL AND last_ts IS NOT NULL")
     for first_ts, last_ts in spans.fetchall():
-        start = max(first_ts, first_ts if since_ns is None else since_ns) // day_ns
-        end = min(last_ts, last_ts if until_ns is None else until_ns - 1) // day_ns
-        absent |= {day_name(day * day_ns) for day in range(start, min(end, start + 3_653) + 1)} - kept
+        start = max(first_ts, first_ts if since_ns is None else since_ns) // NANOSECONDS_A_DAY
+        end = min(last_ts, last_ts if until_ns is None else until_ns - 1) // NANOSECONDS_A_DAY
+        absent |= {day_name(day * NANOSECONDS_A_DAY) for day in range(start, min(end, start + _MAX_DAYS) + 1)} - kept
     return sorted(absent)
