@@ -121,6 +121,8 @@ class Rails:
             return f"is contacted by {use.n_clients:,} of the {n_hosts:,} hosts seen"
         if address is None:
             return ""
+        if use.is_time_server:
+            return "was seen at work as a time server"
         others = sorted(name for name in use.names if lowered(name) != lowered(finding["dest"]))
         if others:
             more = f" and {len(others) - 1} other names" if len(others) > 1 else ""

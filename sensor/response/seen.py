@@ -25,6 +25,7 @@ class Seen:
     is_proxy: bool = False
     is_resolver: bool = False
     n_clients: int = 0
+    is_time_server: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def history_of(store: Store, values: Sequence[str]) -> History:
         with store.lake.connect() as lake:
             met = lake.execute(
                 f"""SELECT resp_ip, list(DISTINCT name) FILTER (name <> ''), bool_or(via_proxy <> ''),
-                count(DISTINCT orig_ip) FILTER (via_proxy = '') FROM {flows}
+                count(DISTINCT orig_ip) FILTER (via_proxy = ''), bool_or(app = 'ntp' AND resp_bytes > 0) FROM {flows}
                 WHERE resp_ip IN (SELECT unnest(?::VARCHAR[])) GROUP BY resp_ip""",
                 [*flow_files, wanted],
             ).fetchall()
@@ -72,8 +73,8 @@ def history_of(store: Store, values: Sequence[str]) -> History:
     seen = {address: Seen(is_resolver=True) for address in asked} | {
         name: Seen(n_clients=n_clients) for name, n_clients in named
     }
-    for address, names, is_proxy, n_clients in met:
+    for address, names, is_proxy, n_clients, is_time_server in met:
         kept = frozenset(sorted(names or ())[:MAX_NAMES])
-        seen[address] = Seen(kept, bool(is_proxy), address in asked, n_clients)
+        seen[address] = Seen(kept, bool(is_proxy), address in asked, n_clients, bool(is_time_server))
     n_hosts = store.db.execute("SELECT count(*) FROM host").fetchone()[0]
     return History(seen, n_hosts)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sensor.response.blocklist import SETTLED_STATES
 from sensor.response.dossier import Dossier, gather
 from sensor.store.findings import findings
 from sensor.store.groups import grouped
@@ -19,7 +20,6 @@ from sensor.store.surroundings import captures
 
 Row = Mapping[str, Any]
 
-SETTLED_STATES = ("false-positive", "resolved")
 BLOCKED = ("refused", "unanswered")
 
 

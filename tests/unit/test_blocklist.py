@@ -236,6 +236,12 @@ def test_front_ends_of_content_networks_need_force(value: str, operator: str) ->
     assert entry.is_shared
 
 
+def test_a_time_server_needs_force() -> None:
+    seen = {OUTSIDE: Seen(is_time_server=True)}
+    assert "time server" in ask(to(OUTSIDE), seen=seen).held[0].reason
+    assert values(to(OUTSIDE), seen=seen, force_shared=True) == [OUTSIDE]
+
+
 def test_a_destination_of_many_needs_force() -> None:
     for value in (OUTSIDE, "c2.example.net"):
         seen = {value: Seen(n_clients=MANY_CLIENTS)}
