@@ -284,7 +284,7 @@ def test_findings_have_the_contract_fields_and_the_limit_does_not_change_the_tot
     rows, total = findings(store, limit=1)
     assert ([r["id"] for r in rows], total) == ([1], 2)
     assert list(rows[0]) == [*(field.name for field in FINDING), "allowed_by"]
-    assert finding(store, 1) == FOUND | {"id": 1, "state": "new", "note": ""}
+    assert finding(store, 1) == FOUND | {"id": 1, "state": "new", "note": "", "allowed_by": None}
 
 
 def test_the_evidence_of_a_finding_is_its_own(store: Store) -> None:
