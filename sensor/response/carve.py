@@ -33,7 +33,7 @@ _Key = tuple[frozenset[tuple[int, int]], int]
 
 @dataclass(slots=True)
 class Carved:
-    """What was carved. sources : name, path and packets of each capture read; missing : name -> why it was not."""
+    """What was carved. sources : name, paths and packets of each capture read; missing : name -> why it was not."""
 
     packets: int = 0
     is_cut: bool = False
@@ -57,11 +57,12 @@ def carve(store: Store, flows: Sequence[Mapping[str, Any]], path: Path, *, max_p
                 n_before = out.packets
                 try:
                     _check_is_same(source)
-                    found.is_cut |= _copy(source["path"], _Wanted(mine), out, max_packets)
+                    found.is_cut |= _copy(_paths(source), _Wanted(mine), out, max_packets)
                 except InputError as error:
                     found.missing[name] = str(error)
                 if out.packets > n_before:
-                    found.sources.append({"name": name, "path": source["path"], "packets": out.packets - n_before})
+                    n_packets = out.packets - n_before
+                    found.sources.append({"name": name, "paths": _paths(source), "packets": n_packets})
             if name not in found.missing and not _sources(store, name, mine):
                 found.missing[name] = "the store knows no capture of this name and time"
         found.packets = out.packets
@@ -80,12 +81,20 @@ def _sources(store: Store, name: str, flows: Iterable[Mapping[str, Any]]) -> lis
 
 def _check_is_same(source: Mapping[str, Any]) -> None:
     """Raise InputError when the capture is no longer what the store read."""
-    from sensor.capture.reader import content_hash
+    from sensor.capture.reader import content_hash, open_rotated
 
-    if source["path"] == "-":
+    paths = _paths(source)
+    if paths == ["-"]:
         raise InputError("it was read from a pipe, and no file of it is there")
-    if content_hash(source["path"]) != source["content_hash"]:
-        raise InputError(f"{source['path']}: is not the file any more that was replayed (its content has changed)")
+    known = source["content_hash"]
+    # a ring of one file has the hash of a ring all the same
+    if (len(paths) > 1 or content_hash(paths[0]) != known) and open_rotated(paths).content_hash != known:
+        raise InputError(f"{paths[0]}: is not what was replayed any more (its content has changed)")
+
+
+def _paths(source: Mapping[str, Any]) -> list[str]:
+    """The files of a capture: one, or those of a ring in their order."""
+    return str(source["path"]).split("\n")
 
 
 class _Wanted:
@@ -116,17 +125,17 @@ class _Wanted:
         return sorted(found)
 
 
-def _copy(path: str, wanted: _Wanted, out: PcapngWriter, max_packets: int) -> bool:
+def _copy(paths: list[str], wanted: _Wanted, out: PcapngWriter, max_packets: int) -> bool:
     """Copy a capture's wanted frames; a damaged one up to its damage. Returns whether the limit was met.
 
     Raises: InputError for a file that is no capture.
     """
-    from sensor.capture.reader import open_capture
+    from sensor.capture.reader import open_capture, open_rotated
     from sensor.decode.decoder import Decoder
     from sensor.errors import DamagedCaptureError
 
     decoder = Decoder()
-    with open_capture(path) as reader:
+    with open_capture(paths[0]) if len(paths) == 1 else open_rotated(paths) as reader:
         try:
             for batch in reader.batches():
                 for i in wanted.rows(decoder.decode(batch)):

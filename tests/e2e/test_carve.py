@@ -55,7 +55,7 @@ def test_every_packet_of_the_conversation_and_no_other(store: Store, capture: Pa
     flows = flows_of_finding(store, beacon(store))
     carved = carve(store, flows, tmp_path / "out.pcapng", max_packets=100_000)
     assert (carved.missing, carved.is_cut) == ({}, False)
-    assert carved.sources == [{"name": "demo.pcap", "path": str(capture), "packets": carved.packets}]
+    assert carved.sources == [{"name": "demo.pcap", "paths": [str(capture)], "packets": carved.packets}]
     assert carved.packets == sum(flow["orig_pkts"] + flow["resp_pkts"] for flow in flows) > 0
     tshark = needs("tshark", "tshark")
     wanted = subprocess.run(
@@ -86,6 +86,22 @@ def test_a_capture_that_is_gone_or_changed_is_told(store: Store, capture: Path, 
         aside.replace(capture)
     unknown = [flow | {"source": "other.pcap"} for flow in flows]
     assert "knows no capture" in carve(store, unknown, tmp_path / "c", max_packets=10).missing["other.pcap"]
+
+
+def test_the_files_of_a_ring_are_read_in_their_order(capture: Path, tmp_path: Path) -> None:
+    editcap = needs("editcap", "wireshark-common")
+    subprocess.run([editcap, "-F", "pcap", "-c", "2000", str(capture), str(tmp_path / "ring.pcap")], check=True)
+    files = [str(path) for path in tmp_path.glob("ring*.pcap")]
+    assert len(files) == 3
+    replay(files, tmp_path / "store", site=load_site(None), rotated=True)
+    with Store.open(tmp_path / "store") as store:
+        flows = flows_of_finding(store, beacon(store))
+        carved = carve(store, flows, tmp_path / "out.pcapng", max_packets=100_000)
+        assert carved.missing == {}
+        assert sorted(carved.sources[0]["paths"]) == sorted(files)
+        assert carved.packets == sum(flow["orig_pkts"] + flow["resp_pkts"] for flow in flows)
+        Path(files[1]).unlink()
+        assert "cannot be read" in str(carve(store, flows, tmp_path / "b", max_packets=10).missing)
 
 
 def test_the_microscope(store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """`kagami evidence`: a folder for the expert who takes over."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -136,16 +136,19 @@ def _facts(store: "Store", dossier: "Dossier", carved: "Carved", who: str) -> di
         "time_zone": "UTC",
         "packets": carved.packets,
         "packets_cut": carved.is_cut,
-        "captures": [_capture(one) for one in carved.sources],
+        "captures": [
+            _capture(Path(path)) | {"name": one["name"], "packets_of_all_its_files": one["packets"]}
+            for one in carved.sources
+            for path in one["paths"]
+        ],
         "captures_missing": carved.missing,
     }
 
 
-def _capture(source: Mapping[str, Any]) -> dict[str, Any]:
+def _capture(path: Path) -> dict[str, Any]:
     from sensor.response.bundle import sha256_of
 
-    path = Path(source["path"])
-    return {**source, "bytes": path.stat().st_size, "sha256": sha256_of(path)}
+    return {"path": str(path), "bytes": path.stat().st_size, "sha256": sha256_of(path)}
 
 
 def _missing(carved: "Carved") -> Iterator[str]:
