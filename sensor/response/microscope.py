@@ -58,21 +58,28 @@ def main(capture: str, tshark: str) -> None:
     error, n_packets = "", 0
     packets = pyshark.FileCapture(capture, display_filter=_FILTER, tshark_path=tshark, keep_packets=False)
     try:
-        for packet in packets:
-            n_packets += 1
-            _count(packet, counts)
-            if n_packets >= MAX_PACKETS:
-                break
+        try:
+            for packet in packets:
+                n_packets += 1
+                _count(packet, counts)
+                if n_packets >= MAX_PACKETS:
+                    break
+        finally:
+            packets.close()  # which is also where a tshark that broke off is told of
     except TSharkCrashException as wrong:
-        error = str(wrong).splitlines()[0][:MAX_CHARS]
-    finally:
-        packets.close()
+        error = _last_words(str(wrong))
     rows = [
         {"layer": layer, "field": name, "value": value, "packets": n}
         for (layer, name, value), n in sorted(counts.items(), key=lambda item: (_LAYERS.index(item[0][0]), item[0]))
     ]
     n_out = max(0, len(rows) - MAX_ROWS)
     json.dump({"packets": n_packets, "error": error, "rows": rows[:MAX_ROWS], "rows_left_out": n_out}, sys.stdout)
+
+
+def _last_words(text: str) -> str:
+    """What tshark itself said last, out of pyshark's message about it."""
+    said = [line.partition("Last error line:")[2].strip() for line in text.splitlines() if "Last error line:" in line]
+    return (said or text.splitlines() or ["tshark broke off"])[0][:MAX_CHARS]
 
 
 def _count(packet: Any, counts: Counter[tuple[str, str, str]]) -> None:

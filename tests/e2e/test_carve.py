@@ -1,6 +1,9 @@
 """Packets of a finding out of the captures they came from, and what tshark reads in them."""
 
+import json
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -120,3 +123,21 @@ def test_a_dissection_that_takes_too_long_is_stopped(store: Store, monkeypatch: 
     monkeypatch.setattr(deep, "TIMEOUT_S", 0.01)
     with pytest.raises(InputError, match="was stopped"):
         dissect(store, flows_of_finding(store, beacon(store)))
+
+
+def test_a_capture_that_breaks_off_gives_what_came_before(tmp_path: Path) -> None:
+    (tmp_path / "cut.pcap").write_bytes(DEMO.read_bytes()[:-20])
+    call = [sys.executable, "-m", "sensor.response.microscope", "cut.pcap", needs("tshark", "tshark")]
+    environment = os.environ | {"PYTHONPATH": str(REPO)}
+    done = subprocess.run(call, cwd=tmp_path, env=environment, capture_output=True, check=True)
+    told = json.loads(done.stdout)
+    assert told["rows"]
+    assert told["packets"] == 400 or "cut short" in told["error"]
+
+
+def test_a_capture_that_is_none_is_told_in_words(tmp_path: Path) -> None:
+    (tmp_path / "none.pcap").write_bytes(b"no capture")
+    call = [sys.executable, "-m", "sensor.response.microscope", "none.pcap", needs("tshark", "tshark")]
+    environment = os.environ | {"PYTHONPATH": str(REPO)}
+    done = subprocess.run(call, cwd=tmp_path, env=environment, capture_output=True, check=True)
+    assert json.loads(done.stdout)["error"]
