@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from sensor.cli.main import run
-from sensor.cli.verbs.evidence import MEANINGS
+from sensor.cli.report.handover import LANGUAGES, MEANINGS
 from sensor.response.bundle import MANIFEST, SUMS, Bundle
 from sensor.run import replay
 from sensor.site import load_site
@@ -50,7 +50,7 @@ def test_everything_is_there_and_checks(kagami: Any, tmp_path: Path) -> None:
     told = kagami("evidence", "1", "-o", str(folder), "--by", "ann")
     assert told.code == 0
     assert "23 flows, 23 events" in told.err
-    assert {path.name for path in folder.iterdir()} == {*MEANINGS, MANIFEST, SUMS}
+    assert {path.name for path in folder.iterdir()} == {*MEANINGS["en"], MANIFEST, SUMS}
     assert folder.stat().st_mode & 0o777 == 0o750
     subprocess.run([needs("sha256sum", "coreutils"), "-c", SUMS], cwd=folder, check=True, capture_output=True)
     manifest = json.loads((folder / MANIFEST).read_text())
@@ -66,6 +66,15 @@ def test_everything_is_there_and_checks(kagami: Any, tmp_path: Path) -> None:
     )
     assert str(n_packets) in said.stdout
     assert "sha256sum -c SHA256SUMS" in (folder / "README.txt").read_text()
+
+
+def test_the_readme_in_both_languages(kagami: Any, tmp_path: Path) -> None:
+    assert {*MEANINGS} == {*LANGUAGES}
+    assert len({tuple(told) for told in MEANINGS.values()}) == 1
+    assert kagami("evidence", "1", "-o", str(tmp_path / "case"), "--lang", "ja").code == 0
+    text = (tmp_path / "case" / "README.txt").read_text(encoding="utf-8")
+    assert "sha256sum -c SHA256SUMS" in text
+    assert all(meaning in text for name, meaning in MEANINGS["ja"].items() if name != "README.txt")
 
 
 def test_a_folder_that_is_there_is_left_alone(kagami: Any, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from sensor.cli.command import Verb
 from sensor.cli.human import plural
 from sensor.cli.page import MAX_WIDTH, finding_page
 from sensor.cli.people import who_option
+from sensor.cli.report.handover import LANGUAGES, MEANINGS, readme
 from sensor.cli.session import Session
 from sensor.cli.times import rfc3339
 from sensor.cli.verbs.show import whole
@@ -25,39 +26,6 @@ if TYPE_CHECKING:
 
 MAX_PACKETS = 1_000_000
 _MINUTE_NS = 60_000_000_000
-
-MEANINGS = {
-    "README.txt": "What this folder is, and how to check it.",
-    "finding.json": "Everything kagami knows of the finding.",
-    "finding.txt": "The same as a page of text.",
-    "packets.pcapng": "The packets of its connections, copied out of the original captures, unchanged.",
-    "flows.csv": "Its connections.",
-    "events.csv": "Its exchanges, which the finding was judged on.",
-    "dns.csv": "DNS questions of the host for the destination.",
-    "timeline.csv": "What the host did from a minute before the finding to a minute after it, in order.",
-}
-"""The files of the folder, beside manifest.json and SHA256SUMS."""
-
-_README = """Evidence for finding {id} of kagami
-
-{title}
-
-{files}
-manifest.json   SHA-256 of every file and of the captures the packets came from; who made this, when, with what
-SHA256SUMS      the same hashes; check with: sha256sum -c SHA256SUMS
-
-Times are UTC, in nanoseconds since 1970 or RFC 3339; they are the clock of the machine that captured. A CSV cell that
-begins with =, +, -, @ has a ' before it, and controls are shown as \\x1b, so that no program acts on them:
-packets.pcapng has the bytes as they were. A finding says what was seen on the wire and how it was judged, not that
-somebody is guilty.
-
-{missing}
-Original captures are not in this folder. Keep them unchanged, with their hashes from manifest.json.
-
-Handed over by:
-Received by:
-Date, place:
-"""
 
 
 @click.command(
@@ -80,9 +48,10 @@ Date, place:
     "--max-packets", type=click.IntRange(min=0), default=MAX_PACKETS, show_default=True, metavar="N",
     help="Copy at most so many packets; 0: none.",
 )  # fmt: skip
+@click.option("--lang", type=click.Choice(LANGUAGES), default="en", show_default=True, help="Language of the README.")
 @who_option
 @click.pass_obj
-def evidence(session: Session, finding_id: int, output: Path, max_packets: int, who: str) -> None:
+def evidence(session: Session, finding_id: int, output: Path, max_packets: int, lang: str, who: str) -> None:
     """Put a finding's packets, flows, events and DNS into a new folder, with a manifest of SHA-256 hashes and a README.
 
     Packets come out of the captures that were replayed, which must still be there unchanged. What is missing is said,
@@ -111,8 +80,8 @@ def evidence(session: Session, finding_id: int, output: Path, max_packets: int, 
         bundle.add("finding.json", [formats.json_value(whole(dossier)), b"\n"])
         page = finding_page(dossier, MAX_WIDTH)
         bundle.add("finding.txt", ["\n".join(page).encode(), b"\n"])
-        bundle.add("README.txt", [_readme(dossier, page[0], carved, with_packets=bool(max_packets)).encode()])
-        bundle.finish(_facts(store, dossier, carved, who), MEANINGS)
+        bundle.add("README.txt", [_told(lang, finding_id, page[0], carved, bool(max_packets)).encode()])
+        bundle.finish(_facts(store, dossier, carved, who), MEANINGS["en"])
     session.say(
         f"{output}: {plural(carved.packets, 'packet')}, {plural(len(rows['flow']), 'flow')}, "
         f"{plural(len(rows['event']), 'event')}, {plural(len(rows['dns']), 'DNS row')}"
@@ -159,10 +128,8 @@ def _missing(carved: "Carved") -> Iterator[str]:
         yield f"only the first {carved.packets:,} packets were copied (--max-packets)"
 
 
-def _readme(dossier: "Dossier", title: str, carved: "Carved", with_packets: bool) -> str:
+def _told(lang: str, finding_id: int, title: str, carved: "Carved", with_packets: bool) -> str:
     from sensor.cli.clean import clean
 
-    names = [name for name in MEANINGS if name != "README.txt" and (with_packets or name != "packets.pcapng")]
-    files = "\n".join(f"{name:<16}{MEANINGS[name]}" for name in names)
-    missing = "\n".join(clean(line) for line in _missing(carved))
-    return _README.format(id=dossier.finding["id"], title=title, files=files, missing=f"{missing}\n" if missing else "")
+    missing = [clean(line) for line in _missing(carved)]
+    return readme(lang, finding_id, title, missing, with_packets=with_packets)
