@@ -15,7 +15,7 @@ from analyzers.beacon.judge import Look, features_of, look_at
 from analyzers.beacon.measure import measure_channels
 from analyzers.beacon.model import load_model
 from analyzers.beacon.score import MAX_ALONE, MAX_SCORE, REPORT_FROM, common_cost, score_channels
-from analyzers.beacon.tell import Channel, channel_of, tell
+from analyzers.beacon.tell import Channel, beneath, channel_of, tell
 from analyzers.finding import SEVERITY_FROM, Finding, by_score
 from analyzers.series import Series
 from sensor.site import Site
@@ -163,10 +163,10 @@ class Beacons:
         merged.stats, merged.clock = stats[told], clock[told]
         clients = [max(int(look.clients[k]) for k in positions) for positions in members]
         merged.clients = np.array(clients, np.int64)
-        names = [sorted({series.dest[i] for i in groups[g].members}) for g in told]
-        channels = {
-            position: channel_of(together, g, names[position], groups[g].words) for position, g in enumerate(told)
-        }
+        channels = {}
+        for k, g in enumerate(told):
+            parts = [beneath(series, i) for i in groups[g].members]
+            channels[k] = channel_of(together, g, parts, groups[g].words)
         return merged, members, channels
 
     def _scores(self) -> list[tuple[Floats, Floats, Table, Table]]:

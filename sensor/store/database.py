@@ -8,7 +8,7 @@ import sqlite3
 from pathlib import Path
 
 from sensor.errors import StoreError
-from sensor.store.columns import EVIDENCE_TABLES, FINDING_CHANNEL
+from sensor.store.columns import DESK_SINCE, DESK_TABLES, EVIDENCE_TABLES, FINDING_CHANNEL
 from sensor.store.schema import APPLICATION_ID, OLDEST_READABLE, SCHEMA_VERSION
 
 _BUSY_TIMEOUT_S = 10.0
@@ -40,6 +40,31 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
     except StoreError:
         db.close()
         raise
+    return db
+
+
+def open_for_notes(path: Path) -> sqlite3.Connection | None:
+    """Open the database for the few rows that people write, which need no lock: SQLite lets in one writer at a time.
+
+    Returns: None where it is of an older version, which only the store's one writer may bring up to date.
+    Raises: StoreError as in `open_for_writing`.
+    """
+    try:
+        db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True, timeout=_BUSY_TIMEOUT_S)
+    except sqlite3.Error as error:
+        raise StoreError(f"cannot open {path} for writing: {error}") from error
+    try:
+        is_old = _version(db, path) < SCHEMA_VERSION
+        db.execute("PRAGMA foreign_keys = ON")
+    except sqlite3.Error as error:
+        db.close()
+        raise StoreError(f"cannot open {path} for writing: {error}") from error
+    except StoreError:
+        db.close()
+        raise
+    if is_old:
+        db.close()
+        return None
     return db
 
 
@@ -85,7 +110,7 @@ def _checked(db: sqlite3.Connection, path: Path) -> sqlite3.Connection:
 
 
 def _add_columns(db: sqlite3.Connection, version: int) -> None:
-    """Show the tables and columns that versions after this one brought, empty: views of this connection alone.
+    """Show what versions after this one brought, as views of this connection alone: columns of the evidence, tables.
 
     SQLite takes a quoted name that is no column for a text, so a missing column would give its own name as value.
     """
@@ -99,6 +124,10 @@ def _add_columns(db: sqlite3.Connection, version: int) -> None:
         if missing:
             values = ", ".join(f'{field.absent} AS "{field.name}"' for field in missing)
             db.execute(f'CREATE TEMP VIEW "{table}" AS SELECT *, {values} FROM main."{table}"')
+    if version < DESK_SINCE:
+        for table, fields in DESK_TABLES.items():
+            names = ", ".join(f'NULL AS "{field.name}"' for field in fields)
+            db.execute(f'CREATE TEMP VIEW "{table}" AS SELECT {names} WHERE false')
 
 
 def _version(db: sqlite3.Connection, path: Path) -> int:

@@ -20,7 +20,7 @@ from typing import Any
 
 from sensor.errors import StoreError
 from sensor.store.columns import FINDING, FINDING_CHANNEL, LAKE_TABLES, N_BUCKETS
-from sensor.store.database import open_for_writing, open_read_only
+from sensor.store.database import open_for_notes, open_for_writing, open_read_only
 from sensor.store.lake import Lake
 from sensor.store.lock import WriterLock
 from sensor.store.schema import (
@@ -96,6 +96,18 @@ class Store:
             store.close()
             raise
         return store
+
+    @classmethod
+    def open_for_notes(cls, path: Path) -> Store:
+        """Open the store for what people decide (triage, allow entries, ...), also while a sensor writes into it.
+
+        One of an older version is brought up to date first, for which no other writer may be at work.
+
+        Raises: StoreError as in `open`.
+        """
+        cls.must_exist(path)
+        db = open_for_notes(path / DATABASE_NAME)
+        return cls.open(path, write=True) if db is None else cls(path, db, None)
 
     @staticmethod
     def must_exist(path: Path) -> None:
