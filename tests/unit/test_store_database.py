@@ -43,7 +43,7 @@ def test_every_migration_is_numbered_and_recorded(path: Path) -> None:
     assert not MIGRATIONS.pending(sqlite_utils.Database(path))
 
 
-DIGESTS = {1: "b931e0a0b27b9826", 2: "00aff25e9f08abc4", 3: "0f12b6b4f1a1e4ca", 4: ""}
+DIGESTS = {1: "b931e0a0b27b9826", 2: "00aff25e9f08abc4", 3: "0f12b6b4f1a1e4ca", 4: "807f50b00c86ecb1"}
 """Of the columns of each schema version."""
 
 

@@ -50,6 +50,9 @@ _EN = {
     "steps": {
         "beacon": "Find the program that keeps this timer. If nobody can name it, isolate the host.",
         "bypass": "Find the program that goes around the proxy, and block its way out at the firewall.",
+        "server-egress": "Ask who runs the server what this is for. If nobody can say, treat it as taken over.",
+        "strobe": "Find the program that floods this destination: an attack, a scan, or a loop gone wrong.",
+        "long-connection": "Find the program that holds this connection. If nobody can, isolate the host.",
         "watchlist": "Read what the indicator stands for, and look on the host for what the advisory describes.",
         "": "Find the program that does this. If nobody can name it, isolate the host.",
     },
@@ -103,6 +106,9 @@ _JA = {
     "steps": {
         "beacon": "定期的な通信を行っているプログラムを特定してください。特定できない場合は、端末をネットワークから隔離してください。",
         "bypass": "プロキシを経由せずに通信しているプログラムを特定し、ファイアウォールで外部への直接通信を遮断してください。",
+        "server-egress": "サーバの管理者に通信の目的を確認してください。説明がつかない場合は、侵害されたものとして対応してください。",
+        "strobe": "大量の接続を行っているプログラムを特定してください。攻撃、スキャン、プログラムの不具合が考えられます。",
+        "long-connection": "接続を維持しているプログラムを特定してください。特定できない場合は、端末をネットワークから隔離してください。",
         "watchlist": "該当する注意喚起の内容を確認し、記載されている痕跡が端末にないか調査してください。",
         "": "該当するプログラムを特定してください。特定できない場合は、端末をネットワークから隔離してください。",
     },
@@ -111,9 +117,10 @@ _JA = {
     "severities": {"critical": "緊急", "high": "重要", "medium": "警告", "low": "注意"},
     "states": {"new": "未対応", "investigating": "調査中", "confirmed": "脅威と確認", "false-positive": "誤検知",
                "resolved": "対応済み"},
-    "outcomes": {"established": "接続成立", "refused": "拒否", "unanswered": "応答なし"},
+    "outcomes": {"established": "接続成立", "half": "片方向のみ観測", "refused": "拒否", "unanswered": "応答なし"},
     "kinds": {"beacon": "ビーコン通信", "bypass": "プロキシ迂回", "watchlist": "監視対象との通信",
-              "server-egress": "サーバからの外部通信"},
+              "egress": "外部への直接通信", "server-egress": "サーバからの外部通信", "strobe": "大量接続",
+              "long-connection": "長時間接続"},
 }  # fmt: skip
 
 _CATALOGUE: dict[str, dict[str, Any]] = {"en": _EN, "ja": _JA}
