@@ -128,7 +128,7 @@ class Beacons:
     def channel_scores(self) -> list[tuple[NDArray[np.int64], Floats, Floats]]:
         """For each bucket: the channels that were judged, the score of each and its beat in seconds (NaN: none).
 
-        A member of a group has the score and the beat of the group where that is higher.
+        A member of a group has the score and the beat of the group where that explains it as well.
         """
         results = []
         for bucket, (own, merged, *_) in zip(self._buckets, self._scores(), strict=True):
@@ -137,8 +137,8 @@ class Beacons:
             group_beat_s = _beat_s(bucket.merged)
             for g, members in enumerate(bucket.members):
                 for k in members:
-                    if merged[g] > score[k]:
-                        score[k], beat_s[k] = merged[g], group_beat_s[g]
+                    if merged[g] >= own[k] - GROUP_GAIN:
+                        score[k], beat_s[k] = max(score[k], merged[g]), group_beat_s[g]
             results.append((bucket.look.channel, score, beat_s))
         return results
 
@@ -207,5 +207,5 @@ def _alone(look: Look, n_hosts: int) -> Floats:
 
 
 def _beat_s(look: Look) -> Floats:
-    beat_s = look.stats["mean_s"]
+    beat_s = look.stats["beat_s"]
     return np.where(beat_s > 0, beat_s, np.nan)

@@ -95,7 +95,7 @@ def tell(
     is_odd : whether others keep another period at the destination
     """
     row, finding = look.stats[k], channel.finding
-    label, lowered = _label(finding, row["interval_s"], is_odd)
+    label, lowered = _label(finding, row["beat_s"], is_odd)
     sentences = [
         *explain(row),
         *explain_answers(row, channel.n_answered),
@@ -110,7 +110,7 @@ def tell(
         finding,
         score=round(score, 4),
         severity=severity_of(score, at_most=SEVERITY_CAP if label else "critical"),
-        interval_s=round(float(row["interval_s"]), 6),
+        interval_s=round(float(row["beat_s"]), 6),
         jitter_frac=round(jitter_frac(row), 4),
         reasons=sentences,
     )

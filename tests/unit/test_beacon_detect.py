@@ -183,6 +183,7 @@ def network(beacon: Any, n_hosts: int = 40) -> Series:
     series = make_series(channels, orig_ip=clients, dest=dests)
     series.orig_bytes = rng.lognormal(6.5, 0.7, len(series.ts_ns)).astype(np.int64)
     series.resp_bytes = rng.lognormal(8, 1, len(series.ts_ns)).astype(np.int64)
+    series.orig_bytes[: len(beacon)], series.resp_bytes[: len(beacon)] = 310, 170  # of the beacon, which comes first
     return series
 
 
