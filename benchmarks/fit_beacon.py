@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from analyzers.beacon.features import FEATURES
+
 RISING = ("clock", "gain", "kept", "part_best", "part_mean", "quiet_gain", "orig_top", "orig_share", "same_size",
           "period_off", "orig_off", "resp_off", "clock_off", "twins")  # fmt: skip
 FALLING = ("follow", "clients", "clients_share", "timed_share", "n_same", "same_share")
@@ -32,9 +34,12 @@ TREES = {"num_leaves": 4, "max_depth": 2, "n_estimators": 3000, "learning_rate":
 
 
 def load(path: Path) -> dict[str, Any]:
-    """One network: X float[n, features], names, row int[pairs] into X or -1, and its label columns y_*."""
+    """One network: X float[n, FEATURES], row int[pairs] into X or -1, and its label columns y_*."""
     with np.load(path, allow_pickle=True) as file:
-        return {name: file[name] for name in file.files}
+        network = {name: file[name] for name in file.files}
+    columns = network["names"].tolist()
+    network["X"] = network["X"][:, [columns.index(name) for name in FEATURES]]
+    return network
 
 
 def rows(networks: list[dict[str, Any]], rng: np.random.Generator) -> tuple[Any, Any, Any]:
@@ -43,7 +48,7 @@ def rows(networks: list[dict[str, Any]], rng: np.random.Generator) -> tuple[Any,
     for network in networks:
         judged = network["row"] >= 0
         x, y = network["X"][network["row"][judged]], network["y_label"][judged].astype(int)
-        hard = (y == 1) | (x[:, list(network["names"]).index("clock")] > 0.1)
+        hard = (y == 1) | (x[:, FEATURES.index("clock")] > 0.1)
         kept = hard | (rng.random(len(y)) < SOFT)
         parts.append((x[kept], y[kept], np.where(hard, 1.0, 1.0 / SOFT)[kept]))
     return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
@@ -69,7 +74,7 @@ def main() -> None:
     folder, out = Path(sys.argv[1]), Path(sys.argv[2])
     paths = sorted([*folder.glob("t*.npz"), *folder.glob("k*.npz")])
     rng = np.random.default_rng(1)
-    names = [str(name) for name in load(paths[0])["names"]]
+    names = list(FEATURES)
     signs = [(name in RISING) - (name in FALLING) for name in names]
     x, y, weight = rows([load(path) for i, path in enumerate(paths) if i % 4], rng)
     model = lightgbm.LGBMClassifier(monotone_constraints=signs, **TREES)

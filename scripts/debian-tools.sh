@@ -3,7 +3,11 @@
 set -euo pipefail
 
 # program:package
-wanted=(tshark:tshark tcpdump:tcpdump tcpreplay:tcpreplay nft:nftables ip:iproute2 ethtool:ethtool tinyproxy:tinyproxy dnsmasq:dnsmasq-base curl:curl)
+wanted=(
+    tshark:tshark capinfos:wireshark-common chromium:chromium tcpdump:tcpdump tcpreplay:tcpreplay nft:nftables ip:iproute2 ethtool:ethtool
+    ipset:ipset squid:squid named-checkzone:bind9-utils unbound-checkconf:unbound ssh-keygen:openssh-client
+    tinyproxy:tinyproxy dnsmasq:dnsmasq-base curl:curl
+)
 export PATH="$PATH:/usr/sbin:/sbin"
 
 missing() {

@@ -3,6 +3,7 @@
 In: a store, a site. Out: a report for whoever asked. One client bucket is in memory at a time.
 """
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -35,6 +36,7 @@ from analyzers.long_connection import MIN_OPEN_S, find_long_connections
 from analyzers.series import Series
 from analyzers.strobe import MIN_CONNECTIONS, SLOT_S, find_strobes
 from analyzers.text import count
+from analyzers.watchlist import Contact, find_watched
 from sensor.losses import tell_losses
 from sensor.site import Site
 from sensor.store.columns import N_BUCKETS
@@ -42,9 +44,11 @@ from sensor.store.connections import busy_slots, long_pairs
 from sensor.store.contacts import first_contacts
 from sensor.store.egress import SERVICE_PORTS, Egress
 from sensor.store.evidence import keep_evidence
+from sensor.store.hunt import LOOKUPS, hunt
 from sensor.store.series import population_columns, series_columns
 from sensor.store.store import Store
 from sensor.store.summaries import hosts_first_seen, save_channels, save_hosts
+from sensor.store.watch import watched
 
 MIN_CHANNEL_EVENTS = 4
 """Channels with fewer events cannot be scored and are not kept in the database; the lake has them."""
@@ -73,7 +77,7 @@ def analyze(store_dir: Path, *, site: Site, since_ns: int | None = None, until_n
 
     Raises: StoreError.
     """
-    with Store.open_results(store_dir) as store:
+    with Store.open_for_notes(store_dir) as store:
         return analyze_store(store, site, since_ns, until_ns)
 
 
@@ -85,7 +89,7 @@ def analyze_store(store: Store, site: Site, since_ns: int | None, until_ns: int 
     pairs: list[dict[str, Any]] = []
     people = population_columns(store, since_ns, until_ns)
     beats: dict[ChannelKey, tuple[float, float]] = {}
-    population = Population(sum(site.internal_mask(people["clients"])), people["clients_of"])
+    population = Population(sum(site.internal_mask(people["clients"])), people["clients_of"], people["span_ns"])
     beacons = Beacons(site, population)
     for bucket in range(N_BUCKETS):
         if store.lake.files("event", since_ns=since_ns, until_ns=until_ns, buckets=[bucket]):
@@ -102,6 +106,7 @@ def analyze_store(store: Store, site: Site, since_ns: int | None, until_ns: int 
     found.add(_judge_pairs(store, slots, pairs, site, population))
     for findings in judge_egress(store, site, since_ns, until_ns, population.n_hosts, beats, report):
         found.add(findings)
+    found.add(_watched(store, site, since_ns, until_ns))
     found.save()
     keep_evidence(store, report.finding_ids)
     return report
@@ -184,6 +189,28 @@ def judge_egress(
         nothing = EgressTable(**dict.fromkeys((field.name for field in fields(EgressTable)), ()))
         yield judge_servers(nothing, proxied, site, servers, first_seen, beats)
     report.notes += kept.sentences()
+
+
+def _watched(store: Store, site: Site, since_ns: int | None, until_ns: int | None) -> list[Finding]:
+    """Contacts of one's own hosts with what is under watch; one only looked up counts where there was no contact."""
+    indicators = watched(store, time.time_ns())
+    if not indicators:
+        return []
+    hits = hunt(store, indicators, since_ns=since_ns, until_ns=until_ns).hits
+    contacted = {(hit.indicator, hit.orig_ip) for hit in hits if hit.how not in LOOKUPS}
+    return find_watched(
+        Contact(
+            **{name: getattr(hit.indicator, name) for name in ("value", "reason", "origin")},
+            **{name: getattr(hit, name) for name in ("orig_ip", "proto", "via_proxy", "first_ts", "last_ts")},
+            **{name: getattr(hit, name) for name in ("events", "orig_bytes", "resp_bytes")},
+            is_lookup=hit.how in LOOKUPS,
+            dest=min(hit.dests),
+            dest_ips=() if hit.how in LOOKUPS else tuple(sorted(hit.resp_ips)),
+            resp_port=min(hit.ports),
+        )
+        for hit in hits
+        if site.is_internal(hit.orig_ip) and (hit.how not in LOOKUPS or (hit.indicator, hit.orig_ip) not in contacted)
+    )
 
 
 def _summarize(store: Store, series: Series, site: Site) -> None:

@@ -30,7 +30,7 @@ class Delivery:
 def notify(store: Store, outlets: Outlets) -> list[Delivery]:
     """Tell every outlet what it was not told yet, up to its limit. Raises: StoreError.
 
-    store : opened with open_results
+    store : opened with open_for_notes
     """
     return [_deliver(store, outlets, name, send) for name, send in senders(outlets).items()]
 

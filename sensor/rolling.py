@@ -26,7 +26,7 @@ def analyze_rolling(store_dir: Path, site: Site, now_ns: int) -> AnalyzeReport:
     Raises: StoreError.
     """
     report = AnalyzeReport()
-    with Store.open_results(store_dir) as store:
+    with Store.open_for_notes(store_dir) as store:
         if not _newer(store, _read(store, _LAST)):
             report.notes.append("nothing was stored since the last rolling analysis")
             return report

@@ -139,7 +139,7 @@ def _read(
     progress: Callable[[Progress], None] | None,
 ) -> bool:
     """Read an open source into the store and fill its report; False when the store had it already."""
-    if store.begin_source(digest, report.name, path=reader.path, kagami_version=__version__):
+    if store.begin_source(digest, report.name, path=_place(reader), kagami_version=__version__):
         report.skipped = True
         report.first_ts, report.last_ts = store.source_span(digest)
         return False
@@ -152,6 +152,12 @@ def _read(
     finally:
         _finish(store, digest, state, capture, report)
     return True
+
+
+def _place(reader: CaptureReader | RotatedReader) -> str:
+    """Where a source is, so that its packets are found again from any folder; the files of a ring a line each."""
+    paths = reader.paths if isinstance(reader, RotatedReader) else [reader.path]
+    return "\n".join(path if path == STDIN else str(Path(path).absolute()) for path in paths)
 
 
 def _finish(store: Store, digest: str, state: str, capture: Capture, report: SourceReport) -> None:
@@ -188,7 +194,9 @@ def _replay_side_by_side(store: Store, files: list[str], jobs: int, timeouts: Ti
             except InputError as error:
                 report.error = str(error)
                 continue
-            if digest in running or store.begin_source(digest, report.name, path=path, kagami_version=__version__):
+            if digest in running or store.begin_source(
+                digest, report.name, path=str(Path(path).absolute()), kagami_version=__version__
+            ):
                 report.skipped = True
                 report.first_ts, report.last_ts = store.source_span(digest)
             else:

@@ -67,10 +67,12 @@ class Population:
 
     n_hosts : internal clients seen
     clients_of : for each destination, its different clients
+    span_ns : first and last event; None: those of each series that is looked at
     """
 
     n_hosts: int
     clients_of: Mapping[str, int]
+    span_ns: tuple[int, int] | None = None
 
 
 def population_of(series: Series, site: Site) -> Population:
@@ -79,7 +81,9 @@ def population_of(series: Series, site: Site) -> Population:
     for client, destination in zip(series.orig_ip, series.dest, strict=True):
         clients_of[destination].add(client)
     n_hosts = sum(site.is_internal(address) for address in set(series.orig_ip))
-    return Population(n_hosts, {destination: len(clients) for destination, clients in clients_of.items()})
+    counts = {destination: len(clients) for destination, clients in clients_of.items()}
+    span_ns = (int(series.ts_ns.min()), int(series.ts_ns.max())) if len(series.ts_ns) else None
+    return Population(n_hosts, counts, span_ns)
 
 
 def techniques(series: Series, i: int, n_answered: int) -> list[str]:

@@ -14,9 +14,9 @@ from analyzers.beacon.groups import Group, merge_groups, related_groups
 from analyzers.beacon.judge import Look, features_of, look_at
 from analyzers.beacon.measure import measure_channels
 from analyzers.beacon.model import load_model
-from analyzers.beacon.score import MAX_ALONE, REPORT_FROM, common_cost, score_channels
-from analyzers.beacon.tell import Channel, channel_of, tell
-from analyzers.finding import Finding, by_score
+from analyzers.beacon.score import MAX_ALONE, MAX_SCORE, REPORT_FROM, common_cost, score_channels
+from analyzers.beacon.tell import Channel, beneath, channel_of, tell
+from analyzers.finding import SEVERITY_FROM, Finding, by_score
 from analyzers.series import Series
 from sensor.site import Site
 
@@ -88,7 +88,7 @@ class Beacons:
         Raises: ValueError when the series contradicts itself (see Series.check)
         """
         clients = np.array([self.population.clients_of.get(dest, 1) for dest in series.dest], np.int64)
-        look = look_at(series, clients)
+        look = look_at(series, clients, self.population.span_ns)
         groups = related_groups(series, look.channel[look.pairs].tolist())
         position = dict(zip(look.channel.tolist(), range(len(look)), strict=True))
         merged, members, channels_of_groups = self._merge(series, groups, look, position)
@@ -128,7 +128,7 @@ class Beacons:
     def channel_scores(self) -> list[tuple[NDArray[np.int64], Floats, Floats]]:
         """For each bucket: the channels that were judged, the score of each and its beat in seconds (NaN: none).
 
-        A member of a group has the score and the beat of the group where that is higher.
+        A member of a group has the score and the beat of the group where that explains it as well.
         """
         results = []
         for bucket, (own, merged, *_) in zip(self._buckets, self._scores(), strict=True):
@@ -137,8 +137,8 @@ class Beacons:
             group_beat_s = _beat_s(bucket.merged)
             for g, members in enumerate(bucket.members):
                 for k in members:
-                    if merged[g] > score[k]:
-                        score[k], beat_s[k] = merged[g], group_beat_s[g]
+                    if merged[g] >= own[k] - GROUP_GAIN:
+                        score[k], beat_s[k] = max(score[k], merged[g]), group_beat_s[g]
             results.append((bucket.look.channel, score, beat_s))
         return results
 
@@ -163,10 +163,10 @@ class Beacons:
         merged.stats, merged.clock = stats[told], clock[told]
         clients = [max(int(look.clients[k]) for k in positions) for positions in members]
         merged.clients = np.array(clients, np.int64)
-        names = [sorted({series.dest[i] for i in groups[g].members}) for g in told]
-        channels = {
-            position: channel_of(together, g, names[position], groups[g].words) for position, g in enumerate(told)
-        }
+        channels = {}
+        for k, g in enumerate(told):
+            parts = [beneath(series, i) for i in groups[g].members]
+            channels[k] = channel_of(together, g, parts, groups[g].words)
         return merged, members, channels
 
     def _scores(self) -> list[tuple[Floats, Floats, Table, Table]]:
@@ -201,10 +201,11 @@ class Beacons:
 
 
 def _alone(look: Look, n_hosts: int) -> Floats:
-    """The scores of channels that cannot be compared: the clock's, and no more than MAX_ALONE."""
-    return np.minimum(np.maximum(look.clock - common_cost(look.clients, n_hosts), 0.0), MAX_ALONE)
+    """The scores of channels that cannot be compared: the clock's, kept below MAX_ALONE without changing the order."""
+    score = np.maximum(look.clock - common_cost(look.clients, n_hosts), 0.0)
+    return np.interp(score, [0.0, SEVERITY_FROM[1], MAX_SCORE], [0.0, SEVERITY_FROM[1], MAX_ALONE])
 
 
 def _beat_s(look: Look) -> Floats:
-    beat_s = look.stats["mean_s"]
+    beat_s = look.stats["beat_s"]
     return np.where(beat_s > 0, beat_s, np.nan)

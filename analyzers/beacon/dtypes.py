@@ -23,7 +23,7 @@ STATS = np.dtype(
         ("n_sized", np.int64),  # beats whose request carried payload
         ("n_same_size", np.int64),  # beats of the commonest request size
         ("same_size_bytes", np.int64),  # the commonest request size (largest request of a beat), bytes
-        ("mean_s", np.float64),  # mean of the beats, also of those that a wide jitter puts beside the window, seconds
+        ("beat_s", np.float64),  # the best estimate of the mean beat: interval_s, or of a wide jitter its mean, seconds
         ("median_s", np.float64),  # median of all gaps from beat to beat, seconds; 0 below 3 gaps
         ("spread_log", np.float64),  # standard deviation of ln(gap / median), gaps within a factor 8 of it
         ("low_log", np.float64),  # ln(median / 10th percentile) of the gaps
@@ -52,9 +52,6 @@ PLACE = np.dtype(
         ("n_quiet_log", np.float64),  # ln(1 + beats in bins without people)
         ("quiet_nats", np.float64),  # evidence for a timer per gap in bins without people
         ("people_share", np.float64),  # share of the host's busy bins with people
-        ("n_untimed_log", np.float64),  # ln(1 + channels of the host that no clock drives)
-        ("n_timed_log", np.float64),  # ln(1 + channels of the host that a clock drives)
-        ("people_top", np.float64),  # untimed channels in one bin at the host's busiest (90th percentile)
     ]
 )
 """Where a channel stands in the day of its host. A bin is a tenth of an hour or less; one with any event is busy, and

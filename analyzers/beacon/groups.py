@@ -43,7 +43,7 @@ def related_groups(series: Series, twins: Iterable[tuple[int, int]] = ()) -> lis
         *_by(series, _address, "names of one address"),
         *_by(series, _domain, "names below one domain"),
         *_by(series, _block, "addresses of one block", keep_dest=False),
-        *(Group(members, "", "destinations in the same manner") for members in _connected(twins)),
+        *(taken_in_turn(members) for members in connected(twins)),
     ]
     once: dict[tuple[int, ...], Group] = {}
     for group in groups:
@@ -51,6 +51,11 @@ def related_groups(series: Series, twins: Iterable[tuple[int, int]] = ()) -> lis
         if len(group.members) <= MAX_MEMBERS and n_events >= MIN_EVENTS:
             once.setdefault(group.members, group)
     return list(once.values())
+
+
+def taken_in_turn(members: tuple[int, ...]) -> Group:
+    """A group of twins."""
+    return Group(members, "", "destinations in the same manner")
 
 
 def merge_groups(series: Series, groups: Sequence[Group]) -> Series:
@@ -133,7 +138,7 @@ def _network(address: str) -> str:
     return str(ip_network(f"{address}/{BLOCK_V4 if version == 4 else BLOCK_V6}", strict=False))
 
 
-def _connected(pairs: Iterable[tuple[int, int]]) -> list[tuple[int, ...]]:
+def connected(pairs: Iterable[tuple[int, int]]) -> list[tuple[int, ...]]:
     """Sets of channels that pairs connect, each in order."""
     parent: dict[int, int] = {}
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzers.beacon.features import feature_table
+from analyzers.beacon.groups import MAX_MEMBERS, connected, merge_groups, taken_in_turn
 from analyzers.beacon.measure import MIN_BEATS, measure_channels
 from analyzers.beacon.peers import Habits, compare_with_peers, twin_pairs
 from analyzers.beacon.place import place_channels
@@ -32,7 +33,7 @@ class Look:
     clock : float64[n], 0 to 1
     dest : int64[n], a number for the destination, the same in every look
     clients : int64[n], different clients of the destination
-    twins : int64[n], how many other channels of the host are its twins
+    twins : int64[n], how many other channels of the host are its twins, where one clock drives them together
     pairs : int64[k, 2], which are twins, as positions in these arrays
     """
 
@@ -68,15 +69,16 @@ class Look:
         return Habits.of(self.stats, self.clock, self.timed, self.dest, self.clients)
 
 
-def look_at(series: Series, clients: NDArray[np.int64]) -> Look:
+def look_at(series: Series, clients: NDArray[np.int64], span_ns: tuple[int, int] | None = None) -> Look:
     """Measure the channels of some clients, which have to be there with all of their channels.
 
+    span_ns : first and last event of the whole network; None: of the series
     clients : int64[n], different clients of each channel's destination in the whole network
     Raises: ValueError when the series contradicts itself (see Series.check)
     """
     stats = measure_channels(series)
     clock = np.nan_to_num(score_channels(stats))
-    places = place_channels(series, stats, clock >= TIMED_FROM)
+    places = place_channels(series, stats, clock >= TIMED_FROM, span_ns)
     channel = np.flatnonzero(stats["n_beats"] >= MIN_BEATS)
     client = np.array([hash(series.orig_ip[i]) for i in channel.tolist()], np.int64)
     look = Look(
@@ -90,9 +92,20 @@ def look_at(series: Series, clients: NDArray[np.int64]) -> Look:
         pairs=np.zeros((0, 2), np.int64),
     )
     first_s, last_s = series.ts_ns[series.off[channel]] / 1e9, series.ts_ns[series.off[channel + 1] - 1] / 1e9
-    look.pairs = twin_pairs(client, look.clients <= 1, first_s, last_s, look.habits)
+    look.pairs = _on_one_clock(series, look, twin_pairs(client, look.clients <= 1, first_s, last_s, look.habits))
     look.twins = np.bincount(look.pairs.ravel(), minlength=len(channel))
     return look
+
+
+def _on_one_clock(series: Series, look: Look, pairs: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The pairs of those twins that a clock drives together; others are alike by chance, as shops and papers are."""
+    sets = [members for members in connected(pairs.tolist()) if len(members) <= MAX_MEMBERS]
+    if not sets:
+        return pairs[:0]
+    groups = [taken_in_turn(tuple(look.channel[list(members)].tolist())) for members in sets]
+    clock = np.nan_to_num(score_channels(measure_channels(merge_groups(series, groups))))
+    driven = {k for members, score in zip(sets, clock, strict=True) if score >= TIMED_FROM for k in members}
+    return pairs[[a in driven for a, _ in pairs.tolist()]]
 
 
 def features_of(

@@ -35,8 +35,12 @@ BURST_FRACTION = 3.0
 """Pauses tried for bursts: these quantiles of the gaps, and the gap from which on gaps fill half the time (thousands of
 quick events of an operator take few minutes), each divided by this."""
 
+NARROW_RATIO = 1.6
+"""Up to this ratio of longest to shortest gap the window holds the whole jitter, and its median is the beat."""
+
 CERTAIN_NATS = 50.0
-"""Beyond this a timer is certain, and which of two clocks is the channel's is a matter of the time that they fill."""
+"""Beyond this a timer is certain, and which of two clocks is the channel's is a matter of the time that they fill,
+and of how many of the gaps."""
 
 SEARCH_NATS = 3.5
 """Evidence that choosing the best window gives to chance, besides ln(gaps): measured over the null processes of
@@ -180,7 +184,7 @@ def _search(gaps: NDArray[np.float64], base: int, quantum_s: float, row: Any) ->
         filled = gaps[at : at + inside].sum() / span_s
         worth = surplus
         if surplus > 0:
-            worth = min(surplus, CERTAIN_NATS) * min(filled / FULL_COVERAGE, 1.0) * (1.0 + filled)
+            worth = min(surplus, CERTAIN_NATS) * min(filled / FULL_COVERAGE, 1.0) * (filled + inside / n)
         if worth > best:
             best, low, high, has_multiples = worth, gaps[at], gaps[at + inside - 1], is_narrow
             row["surplus_nats"] = surplus
@@ -215,7 +219,9 @@ def _describe(
         describe_gaps(gaps[:n], ordered, row["interval_s"], row)
         judge_parts(gaps[:n], ordered, row)
         if window[1] > 0:
-            row["mean_s"] = whole_beat(ordered, window[0], window[1])
+            row["beat_s"] = row["interval_s"]
+            if row["ratio"] > NARROW_RATIO:
+                row["beat_s"] = whole_beat(ordered, window[0], window[1])
 
 
 @kernel(types.void(_I64, _I64, _I64, _I64, types.float64[::1], types.boolean[::1], _STATS_REC[::1]))

@@ -48,11 +48,8 @@ def _people_in_bins(
     width_s: float,
     busy: NDArray[np.int32],
     people: NDArray[np.int32],
-) -> float:
-    """Make of a host's channels the running counts of busy bins and of bins with people, int32[n_bins + 1].
-
-    Returns: untimed channels active in a bin at the host's busiest, the 90th percentile of its busy bins.
-    """
+) -> None:
+    """Make of a host's channels the running counts of busy bins and of bins with people, int32[n_bins + 1]."""
     n_bins = busy.shape[0] - 1
     active = np.zeros(n_bins, np.int32)
     busy[:] = 0
@@ -71,7 +68,6 @@ def _people_in_bins(
     for b in range(n_bins):
         busy[b + 1] += busy[b]
         people[b + 1] = people[b] + (active[b] >= least)
-    return top
 
 
 @kernel()
@@ -143,10 +139,7 @@ def _place(
     busy, people = np.empty(n_bins + 1, np.int32), np.empty(n_bins + 1, np.int32)
     for k in range(client_off.shape[0] - 1):
         channels = order[client_off[k] : client_off[k + 1]]
-        top = _people_in_bins(ts_ns, off, channels, timed, start_ns, width_s, busy, people)
-        n_timed = 0
-        for c in channels:
-            n_timed += timed[c]
+        _people_in_bins(ts_ns, off, channels, timed, start_ns, width_s, busy, people)
         for c in channels:
             row = places[c]
             _place_channel(
@@ -154,16 +147,16 @@ def _place(
                 quiet_gaps, row,
             )  # fmt: skip
             row["people_share"] = people[-1] / busy[-1]
-            row["people_top"] = top
-            row["n_timed_log"] = math.log(1.0 + n_timed)
-            row["n_untimed_log"] = math.log(1.0 + channels.shape[0] - n_timed)
 
 
-def place_channels(series: Series, stats: NDArray[np.void], timed: NDArray[np.bool_]) -> NDArray[np.void]:
+def place_channels(
+    series: Series, stats: NDArray[np.void], timed: NDArray[np.bool_], span_ns: tuple[int, int] | None = None
+) -> NDArray[np.void]:
     """Where each channel stands among the others of its client.
 
     stats : STATS[n], of these channels
     timed : bool[n], which of them a clock drives
+    span_ns : first and last event of all clients, also of those in other series; None: there are no others
     Returns: PLACE[n]; zeros for a channel without events.
     """
     places = np.zeros(len(series), PLACE)
@@ -172,7 +165,7 @@ def place_channels(series: Series, stats: NDArray[np.void], timed: NDArray[np.bo
         numbers: dict[str, int] = {}
         clients = np.array([numbers.setdefault(series.orig_ip[i], len(numbers)) for i in used.tolist()], np.int64)
         by_client = np.argsort(clients, kind="stable")
-        start_ns, end_ns = int(series.ts_ns.min()), int(series.ts_ns.max())
+        start_ns, end_ns = span_ns or (int(series.ts_ns.min()), int(series.ts_ns.max()))
         span_s = (end_ns - start_ns) / 1e9
         width_s = min(BIN_S, max(span_s / BINS_OF_A_SHORT_DAY, SHORTEST_BIN_S))
         _place(

@@ -53,8 +53,6 @@ WORDS = {
     "follow": "whether it follows people",
     "quiet_beats": "beats while no people are there",
     "quiet_gain": "its clock while no people are there",
-    "host_people": "how many people-driven channels the host has",
-    "host_timed": "how many other clocks the host has",
     "clients": "how many hosts go there",
     "clients_share": "the share of hosts that go there",
     "timed_share": "other hosts keeping a clock there",
@@ -142,7 +140,7 @@ def explain_parts(parts: Mapping[str, float]) -> list[str]:
 def _beat(row: Any) -> str:
     kept, gaps = int(row["n_window"] + row["n_multiple"]), int(row["n_beats"]) - 1
     sentence = (
-        f"{count(int(row['n_beats']), 'beat')}, one every {interval(row['interval_s'])} "
+        f"{count(int(row['n_beats']), 'beat')}, one every {interval(row['beat_s'])} "
         f"(jitter {percent(jitter_frac(row))}) for {duration(row['span_s'])}"
     )
     if kept < gaps:

@@ -1,8 +1,9 @@
 """From a channel that scored to a finding: who, where to, and why in words."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import Any
 
 from analyzers.beacon.context import infrastructure_label, techniques
 from analyzers.beacon.judge import Look
@@ -32,8 +33,8 @@ class Channel:
     names: str
 
 
-def channel_of(series: Series, i: int, names: list[str] | None = None, words: str = "") -> Channel:
-    """Channel i of a series; for a group: the names it was merged from, and what unites them."""
+def channel_of(series: Series, i: int, members: Sequence[dict[str, Any]] = (), words: str = "") -> Channel:
+    """Channel i of a series; for a group: what it was merged from (see `beneath`), and what unites it."""
     begin, end = int(series.off[i]), int(series.off[i + 1])
     n_answered = int(series.answered[begin:end].sum())
     finding = Finding(
@@ -50,8 +51,27 @@ def channel_of(series: Series, i: int, names: list[str] | None = None, words: st
         events=end - begin,
         via_proxy=series.via_proxy[i],
         techniques=techniques(series, i, n_answered),
+        channels=list(members),
     )
-    return Channel(finding, n_answered, series.kind[i], _names(names, words) if names else "")
+    names = _names(sorted({member["dest"] for member in members}), words) if members else ""
+    return Channel(finding, n_answered, series.kind[i], names)
+
+
+def beneath(series: Series, i: int) -> dict[str, Any]:
+    """Channel i of a series as one of those beneath a finding."""
+    rows = slice(int(series.off[i]), int(series.off[i + 1]))
+    return {
+        **{name: getattr(series, name)[i] for name in ("dest", "proto", "via_proxy")},
+        "dest_ips": list(series.dest_ips[i]),
+        "resp_port": int(series.resp_port[i]),
+        "outcome": "",
+        "events": rows.stop - rows.start,
+        "orig_bytes": int(series.orig_bytes[rows].sum()),
+        "resp_bytes": int(series.resp_bytes[rows].sum()),
+        "first_ts": int(series.ts_ns[rows.start]),
+        "last_ts": int(series.ts_ns[rows.stop - 1]),
+        "label": "",
+    }
 
 
 def tell(
@@ -75,7 +95,7 @@ def tell(
     is_odd : whether others keep another period at the destination
     """
     row, finding = look.stats[k], channel.finding
-    label, lowered = _label(finding, row["interval_s"], is_odd)
+    label, lowered = _label(finding, row["beat_s"], is_odd)
     sentences = [
         *explain(row),
         *explain_answers(row, channel.n_answered),
@@ -90,7 +110,7 @@ def tell(
         finding,
         score=round(score, 4),
         severity=severity_of(score, at_most=SEVERITY_CAP if label else "critical"),
-        interval_s=round(float(row["interval_s"]), 6),
+        interval_s=round(float(row["beat_s"]), 6),
         jitter_frac=round(jitter_frac(row), 4),
         reasons=sentences,
     )

@@ -13,7 +13,7 @@ import click
 from sensor.constants import APP_NAMES
 from sensor.errors import UsageError
 from sensor.store.columns import CONN_STATES, DNS_APPS, EVENT_KINDS
-from sensor.store.match import NONE, parse_name, parse_target
+from sensor.store.match import NONE, canonical_address, parse_name, parse_target
 
 _JA3 = re.compile(r"[0-9a-f]{32}", re.I | re.A)
 _JA4 = re.compile(r"[a-z][0-9a-z]{2}[di]\d{4}[0-9a-z]{2}_[0-9a-f]{12}_[0-9a-f]{12}", re.I | re.A)
@@ -81,6 +81,14 @@ def an_address(value: str) -> str:
     if target is None or target.name:
         raise UsageError(f"{value!r} is no address and no network such as 10.0.0.0/8")
     return value
+
+
+def a_host(value: str) -> str:
+    """One address."""
+    try:
+        return canonical_address(value)
+    except ValueError:
+        raise UsageError(f"{value!r} is no address such as 10.0.0.57") from None
 
 
 def a_target(value: str) -> str:

@@ -14,6 +14,7 @@ import click
 
 from sensor import __version__
 from sensor.cli.command import VerbGroup
+from sensor.cli.completion import VARIABLE, answer
 from sensor.cli.session import Session, silence, warn, warn_lines
 from sensor.errors import KagamiError, PrivilegeError
 
@@ -33,12 +34,22 @@ VERBS = {
     "dns": "Query DNS questions and answers.",
     "hosts": "What each of your hosts is, and which were up at a time.",
     "site": "Write a site file from what was seen, or check one.",
+    "related": "Other hosts that share something with a finding.",
+    "timeline": "One host's day in order.",
+    "hunt": "Was this address, domain, URL or fingerprint ever contacted, by whom, since when?",
+    "watchlist": "Keep indicators under watch: a contact becomes a finding.",
+    "triage": "Say where you stand with a finding: who, when and why is kept.",
+    "allow": "Say what need not be reported, why and until when.",
     "blocklist": "Preview or write a blocklist from the findings.",
+    "quarantine": "Preview or write the list of inside hosts to isolate.",
+    "report": "One page of a window of time, in English or Japanese.",
+    "evidence": "A folder for the expert: packets, flows, hashes.",
     "notify": "Tell new findings to the journal, syslog or a webhook.",
     "prune": "Keep the store within its limits of age and size.",
     "warmup": "Compile the kernels now, so that nothing waits for them later.",
     "doctor": "Check this machine, and an interface, for what a sensor needs.",
     "service": "Install the systemd units.",
+    "help": "Help for a verb or a topic; man pages; completion.",
     "status": "What the store holds, and what was lost on the way.",
 }
 """Verb -> one line for the help page."""
@@ -83,6 +94,9 @@ def main(args: Sequence[str] | None = None) -> None:
 
 def run(args: list[str]) -> int:
     """Run a command line; return its exit code, with whatever went wrong said on stderr."""
+    if VARIABLE in os.environ and (found := answer(cli)) is not None:
+        sys.stdout.write(found)
+        return 0
     session = Session()
     try:
         with cli.make_context("kagami", args, obj=session) as ctx:

@@ -77,9 +77,13 @@ def fail_on_option(verb: _F) -> _F:
     )(verb)
 
 
+def is_open(finding: Row) -> bool:
+    """Whether a finding waits for somebody: not settled, and not covered by an allow entry."""
+    return finding.get("state") not in SETTLED_STATES and finding.get("allowed_by") is None
+
+
 def fails(findings: Iterable[Row], level: str | None) -> bool:
     """Whether an open finding is at or above the level; never without a level."""
     return level is not None and any(
-        SEVERITIES.index(row["severity"]) >= SEVERITIES.index(level) and row.get("state") not in SETTLED_STATES
-        for row in findings
+        SEVERITIES.index(row["severity"]) >= SEVERITIES.index(level) and is_open(row) for row in findings
     )

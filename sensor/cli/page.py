@@ -1,29 +1,32 @@
 """One finding as a page of plain text: why, when, the flows behind it, what to do.
 
-In: the rows as the store gives them. Out: lines, every datum cleaned, that fit the width given. Never prints.
+In: a dossier. Out: lines, every datum cleaned, that fit the width given. Never prints.
 """
 
 import shlex
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import pairwise
+from typing import Any
 
-from sensor.cli.charts import bar, counts_in_slots, ratio_bins, sparkline
+from sensor.cli import pictures
 from sensor.cli.clean import clean
 from sensor.cli.columns import Row, text_of
 from sensor.cli.human import human_bytes, human_duration, plural
 from sensor.cli.times import NS, short_time
+from sensor.response.dossier import Dossier
+from sensor.response.techniques import technique_name
 
 MIN_WIDTH, MAX_WIDTH = 60, 100
 MAX_ADDRESSES = 10
 MAX_FLOWS = 8
 MAX_CHANNELS = 20
+MAX_LEARNED = 12
+MAX_PEERS = 8
 MAX_REASON_CHARS = 1000
+MAX_DETAIL_CHARS = 120
 MAX_NAME_CHARS = 253  # RFC 1035 section 2.3.4
 _LABEL_WIDTH = 14
-_TIMELINE_SLOTS = 60
-_HISTOGRAM_BINS = 8
 
 _WHAT = {
     "beacon": "A machine that contacts one destination again and again on a timer, as an implant calling home does.",
@@ -32,15 +35,17 @@ _WHAT = {
     "long-connection": "A machine that keeps connections to one destination open for hours.",
     "egress": "A machine that goes to the outside in a way that is odd in any network.",
     "server-egress": "A server that goes to the outside beyond what its role allows.",
+    "watchlist": "A machine that met an indicator which somebody put under watch.",
 }
-_FIRST_ADVICE = {
+_FIRST_STEP = {
+    "beacon": "Find the program on {host} that keeps this timer. If nobody can name it, isolate the host.",
     "bypass": "Find the program on {host} that goes around the proxy; block its way out at the firewall.",
-    "egress": "Find the program on {host} that does this. If nobody can name it, isolate the host.",
     "server-egress": "Ask who runs {host} what this is for. If nobody can say, treat the server as taken over.",
     "strobe": "Find the program on {host} that floods this destination: an attack, a scan, or a loop gone wrong.",
     "long-connection": "Find the program on {host} that holds this connection. If nobody can, isolate the host.",
+    "watchlist": "Read what the indicator stands for, and look on {host} for what the advisory describes.",
 }
-_ANY_ADVICE = "Find the program on {host} that keeps this timer. If nobody can name it, isolate the host."
+_ANY_STEP = "Find the program on {host} that does this. If nobody can name it, isolate the host."
 
 _OUTCOME = {
     "established": "established (it got out)",
@@ -57,29 +62,31 @@ _BEAT_ADVICE = (
 
 
 def finding_page(
-    finding: Row,
-    flows: Sequence[Row],
-    events: Sequence[Row],
-    width: int,
-    store: str = "",
-    channels: Sequence[Row] = (),
+    dossier: Dossier, width: int, store: str = "", dissection: Mapping[str, Any] | None = None
 ) -> list[str]:
     """The page of a finding, as lines.
 
-    channels : what lies beneath a finding of several destinations
-    flows, events : the evidence kept for it, in time order
     width : characters of a line, taken into MIN_WIDTH to MAX_WIDTH
     store : what --store has to be in the commands shown, empty where none is needed
+    dissection : what deep.dissect told, or None
     """
     width = max(MIN_WIDTH, min(width, MAX_WIDTH))
+    finding, events = dossier.finding, dossier.events
     sections = [
         ("", _head(finding, width)),
         ("Why", _reasons(finding, width)),
+        ("What was decided", _decisions(dossier.said, dossier.allowed_by, width)),
         ("What is known", _facts(finding, width)),
-        ("When", _timeline(finding, events, width)),
-        ("Intervals", _histogram(events)),
-        ("Where to", _channels(channels, width)),
-        ("Flows behind it", _flows(flows, width)),
+        ("What connections told", _learned(dossier, width)),
+        ("When", pictures.timeline(events, finding["events"], dossier.activity, dossier.captures)),
+        ("Intervals", pictures.histogram(events, finding["interval_s"] or 0)),
+        ("Sizes", pictures.sizes(dossier.sizes(), len(events))),
+        ("Who else goes there", _peers(dossier, width)),
+        ("The minute before the first contact", _before(dossier, width)),
+        ("Where to", _channels(dossier.channels, width)),
+        ("Flows behind it", _flows(dossier.flows, width)),
+        ("Under the microscope", _dissection(dissection, width)),
+        ("What was lost meanwhile", _losses(dossier, width)),
         ("What to do", _advice(finding, width)),
         ("Commands to go on with", _commands(finding, store)),
     ]
@@ -129,8 +136,7 @@ def _facts(finding: Row, width: int) -> Iterator[str]:
         "events": f"{finding['events']:,}",
         "first seen": f"{short_time(finding['first_ts'])} UTC",
         "last seen": f"{short_time(finding['last_ts'])} UTC, {human_duration(span_s)} later",
-        "ATT&CK": ", ".join(_text(technique) for technique in finding["techniques"]),
-        "note": _text(finding["note"], MAX_REASON_CHARS),
+        "ATT&CK": ", ".join(_technique(technique) for technique in finding["techniques"]),
     }
     indent = " " * _LABEL_WIDTH
     for label, value in facts.items():
@@ -138,28 +144,91 @@ def _facts(finding: Row, width: int) -> Iterator[str]:
             yield from textwrap.wrap(f"{label:<{_LABEL_WIDTH}}{value}", width - 2, subsequent_indent=indent)
 
 
-def _timeline(finding: Row, events: Sequence[Row], width: int) -> Iterator[str]:
-    if len(events) < 2:
+def _technique(technique: str) -> str:
+    name = technique_name(technique)
+    return _text(technique) + (f" {name}" if name else "")
+
+
+def _learned(dossier: Dossier, width: int) -> Iterator[str]:
+    """Names, certificates and fingerprints, by how they were learned."""
+    told = dossier.learned()
+    label = max((len(how) for how, _, _ in told[:MAX_LEARNED]), default=0) + 2
+    for how, value, n in told[:MAX_LEARNED]:
+        line = f"{how:<{label}}{_text(value)} ({n:,} of {max(len(dossier.flows), n):,})"
+        yield from textwrap.wrap(line, width - 2, subsequent_indent=" " * label)
+    if len(told) > MAX_LEARNED:
+        yield f"and {len(told) - MAX_LEARNED:,} more"
+
+
+def _peers(dossier: Dossier, width: int) -> Iterator[str]:
+    finding = dossier.finding
+    others = [peer for peer in dossier.peers if peer["orig_ip"] != finding["orig_ip"]]
+    if not dossier.peers:
         return
-    times = sorted(event["ts"] for event in events)
-    n_slots = min(_TIMELINE_SLOTS, width - 4)
-    counts = counts_in_slots(times, times[0], times[-1], n_slots)
-    yield f"|{sparkline(counts)}|"
-    start, end = short_time(times[0]), short_time(times[-1])
-    yield f" {start}{'':{max(2, n_slots - len(start) - len(end))}}{end}"
-    slot = human_duration(max(times[-1] - times[0], 1) / NS / n_slots)
-    kept = f"; of {finding['events']:,}, these are kept" if len(times) < finding["events"] else ""
-    yield f" {plural(len(times), 'event')}, {slot} a mark, {max(counts):,} at most{kept}"
+    if not others:
+        yield f"no other of the {dossier.n_hosts:,} hosts seen"
+    for peer in others[:MAX_PEERS]:
+        span = f"{short_time(peer['first_ts'])} to {short_time(peer['last_ts'])} UTC"
+        yield from textwrap.wrap(f"{_text(peer['orig_ip'])}  {plural(peer['events'], 'event')}, {span}", width - 2)
+    if len(others) > MAX_PEERS:
+        yield f"and {len(others) - MAX_PEERS:,} more, of {dossier.n_hosts:,} hosts seen"
 
 
-def _histogram(events: Sequence[Row]) -> Iterator[str]:
-    times = sorted(event["ts"] for event in events)
-    gaps_s = [(later - earlier) / NS for earlier, later in pairwise(times)]
-    bins = ratio_bins(gaps_s, _HISTOGRAM_BINS) if len(gaps_s) > 1 else []
-    top = max((n for _, _, n in bins), default=1)
-    for low_s, high_s, n in bins:
-        span = f"{human_duration(low_s)} - {human_duration(high_s)}"
-        yield f"{span:>20} {n:>6,} {bar(n, top, 30)}".rstrip()
+def _before(dossier: Dossier, width: int) -> Iterator[str]:
+    """What the host did before it went there for the first time: the download, the mail, the lookup."""
+    if dossier.first_contact_ts is None or not dossier.before:
+        return
+    for one in dossier.before:
+        ago = human_duration((dossier.first_contact_ts - one["ts"]) / NS)
+        detail = f"  {_text(one['detail'], MAX_DETAIL_CHARS)}" if one["detail"] else ""
+        size = f", {human_bytes(one['resp_bytes'])} in" if one["resp_bytes"] else ""
+        line = f"{ago:>8} before  {_text(one['kind'])} {_text(one['what'])}{detail}{size}"
+        yield from textwrap.wrap(line, width - 2, subsequent_indent=" " * 17)
+    yield f"{'':>8} {short_time(dossier.first_contact_ts)} UTC: the first contact in all kept history"
+
+
+def _dissection(told: Mapping[str, Any] | None, width: int) -> Iterator[str]:
+    """What tshark reads in the packets: fields of the protocols, each value once."""
+    if told is None:
+        return
+    for row in told["rows"]:
+        line = (
+            f"{_text(row['layer'])} {_text(row['field'])}: {_text(row['value'], MAX_REASON_CHARS)} ({row['packets']:,})"
+        )
+        yield from textwrap.wrap(line, width - 2, subsequent_indent="    ")
+    if told["rows_left_out"]:
+        yield f"and {told['rows_left_out']:,} more, in --json neither"
+    cut = ", the first of them" if told["is_cut"] else ""
+    yield f"{plural(told['packets'], 'packet')} dissected of {told['carved']:,} carved{cut}"
+    if told["error"]:
+        yield from _bullet(f"tshark: {_text(told['error'], MAX_REASON_CHARS)}", width)
+    for name, reason in told["missing"].items():
+        yield from _bullet(f"{_text(name)}: {_text(reason, MAX_REASON_CHARS)}", width)
+
+
+def _losses(dossier: Dossier, width: int) -> Iterator[str]:
+    """Captures of this time that were damaged, and what was odd in them: gaps may be theirs."""
+    for one in dossier.captures:
+        if one["state"] != "complete" or one["counted"]:
+            counted = ", ".join(
+                f"{n:,} {_text(name).partition('.')[2].replace('_', ' ')}" for name, n in one["counted"].items()
+            )
+            error = f": {_text(one['error'], MAX_REASON_CHARS)}" if one["error"] else ""
+            state = f"{_text(one['state'])}{error}; " if one["state"] != "complete" else ""
+            yield from _bullet(f"{_text(one['name'])}: {state}{counted or 'nothing counted'}", width)
+
+
+def _decisions(said: Sequence[Row], allowed_by: Row | None, width: int) -> Iterator[str]:
+    if allowed_by is not None:
+        until = "for good" if allowed_by["expires_ts"] is None else f"until {short_time(allowed_by['expires_ts'])} UTC"
+        yield from _bullet(
+            f"hidden by allow entry {allowed_by['id']} for {_text(allowed_by['dest'])}, {until}: "
+            f"{_text(allowed_by['reason'], MAX_REASON_CHARS)} ({_text(allowed_by['who'])})",
+            width,
+        )
+    for one in said:
+        note = f": {_text(one['note'], MAX_REASON_CHARS)}" if one["note"] else ""
+        yield from _bullet(f"{short_time(one['made_ts'])} UTC {_text(one['who'])}: {_text(one['state'])}{note}", width)
 
 
 def _channels(channels: Sequence[Row], width: int) -> Iterator[str]:
@@ -192,10 +261,10 @@ def _flows(flows: Sequence[Row], width: int) -> Iterator[str]:
 
 def _advice(finding: Row, width: int) -> Iterator[str]:
     host, dest = _text(finding["orig_ip"]), _text(finding["dest"])
-    first = _FIRST_ADVICE.get(finding["analyzer"], _ANY_ADVICE)
+    first = _FIRST_STEP.get(finding["analyzer"], _ANY_STEP)
     if finding["outcome"] in ("refused", "unanswered"):
         first = _BEAT_ADVICE if finding["interval_s"] else _BLOCKED_ADVICE
-    yield from _bullet(first.replace("{host}", host), width)
+    yield from _bullet(first.format(host=host), width)
     yield from _bullet("Preserve evidence before cleaning: memory, disk, and the captures of this time.", width)
     yield from _bullet(f"Find who else talked to {dest}, and since when.", width)
     yield from _bullet("Block the destination once you know that nothing of your own needs it.", width)
@@ -216,6 +285,7 @@ def _command_lines(finding: Row, store: str) -> Iterator[str]:
         dest = finding["dest_ips"][0] if finding["dest_ips"] else ""
     if dest:
         yield f"{command} events {host} --dest {shlex.quote(dest)}"
-        yield f"{command} flows --dest {shlex.quote(dest)}    # who else"
+        yield f"{command} hunt {shlex.quote(dest)}    # who else, since when"
     yield f"{command} flows {host} {since}    # what else it did"
-    yield f"{command} blocklist --format plain    # preview"
+    yield f"{command} blocklist    # preview of what to block"
+    yield f"{command} triage {finding['id']} investigating    # tell the others"

@@ -77,7 +77,7 @@ def list_findings(session: Session, ids: Sequence[int], form: str | None, fail_o
 
     wanted = set(ids)
     with session.open_store() as store:
-        rows = [row for row in findings(store)[0] if row["id"] in wanted]
+        rows = [row for row in findings(store)[0] if row["id"] in wanted and row["allowed_by"] is None]
     limit = row_limit(form, None, on_terminal=TOP_FINDINGS)
     emit(session, rows[:limit], len(rows), FINDINGS, form, limit)
     if rows:

@@ -32,7 +32,7 @@ class Session:
     is_quiet: bool = False
     is_verbose: bool = False
     has_progress: bool = True
-    _is_stdout_gone: bool = False
+    is_stdout_gone: bool = False
 
     @property
     def store_dir(self) -> Path:
@@ -43,6 +43,12 @@ class Session:
         from sensor.store.store import Store
 
         return Store.open(self.store_dir)
+
+    def open_desk(self) -> "Store":
+        """The store for what people decide, a context manager; a sensor may be writing. Raises: StoreError."""
+        from sensor.store.store import Store
+
+        return Store.open_for_notes(self.store_dir)
 
     def must_have_store(self) -> None:
         """Raise StoreError where there is no store, for a verb that writes into one but makes none.
@@ -66,7 +72,7 @@ class Session:
 
     def write(self, chunks: Iterable[bytes]) -> None:
         """Data to stdout. A reader that stops reading (head) is no error: the rest is not written."""
-        if self._is_stdout_gone:
+        if self.is_stdout_gone:
             return
         try:
             sys.stdout.flush()  # what was printed as text comes first
@@ -79,7 +85,7 @@ class Session:
             sys.stdout.buffer.write(pending)
             sys.stdout.buffer.flush()
         except BrokenPipeError:
-            self._is_stdout_gone = True
+            self.is_stdout_gone = True
             silence(sys.stdout)
 
     def write_text(self, text: str) -> None:

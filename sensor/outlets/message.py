@@ -35,6 +35,7 @@ def summary(finding: Row, change: str) -> str:
 def as_json(finding: Row, change: str) -> bytes:
     """{"schema_version", "change", "finding"}: the finding's fields as `kagami findings --json` has them."""
     told = {name: _time(value) if name.endswith("_ts") else value for name, value in finding.items()}
+    told.pop("allowed_by", None)  # one that is allowed is not told
     return json.dumps({"schema_version": SCHEMA_VERSION, "change": change, "finding": told}).encode("ascii")
 
 

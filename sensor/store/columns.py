@@ -170,6 +170,49 @@ HOST = (
     Field("direct_frac", "double", "0 to 1", "Share of its connections to the outside that no proxy carried."),
 )
 """What `kagami hosts` tells of a host; made when it is asked, never stored."""
+TRIAGE = (
+    Field("id", "int64", "", "Number of the entry, in the order they were made."),
+    Field("finding_id", "int64", "", "The finding."),
+    Field("made_ts", "int64", "ns since 1970 UTC", "When it was said."),
+    Field("who", "text", "", "Who said it."),
+    Field("state", "text", "", "The state it was given."),
+    Field("note", "text", "", "Why, in that person's words; empty where nothing was said."),
+)
+
+ALLOW = (
+    Field("id", "int64", "", "Number of the entry."),
+    Field("dest", "text", "", "What is allowed: an address, a network, a domain with what is under it, or any."),
+    Field("resp_port", "int32", "", "At this port only; -1: at any."),
+    Field("hosts", "json", "", "From these addresses and networks only, a list; empty: from any host."),
+    Field("reason", "text", "", "Why."),
+    Field("who", "text", "", "Who allowed it."),
+    Field("made_ts", "int64", "ns since 1970 UTC", "Since when."),
+    Field("expires_ts", "int64", "ns since 1970 UTC", "Until when; nothing: for good."),
+    Field("removed_ts", "int64", "ns since 1970 UTC", "When it was taken back; nothing: it was not."),
+    Field("removed_by", "text", "", "Who took it back, or empty."),
+)
+
+WATCH = (
+    Field("id", "int64", "", "Number of the entry."),
+    Field("kind", "text", "", "What the value is: address, network, domain, url, ja3, ja4, user-agent, certificate."),
+    Field("value", "text", "", "The value as it is looked for."),
+    Field("origin", "text", "", "Where it comes from: a file, a feed, a person."),
+    Field("reason", "text", "", "What is known of it."),
+    Field("who", "text", "", "Who put it there."),
+    Field("made_ts", "int64", "ns since 1970 UTC", "Since when."),
+    Field("expires_ts", "int64", "ns since 1970 UTC", "Until when; nothing: for good."),
+)
+
+BLOCKLIST = (
+    Field("id", "int64", "", "Number of the list, in the order they were written."),
+    Field("made_ts", "int64", "ns since 1970 UTC", "When it was written."),
+    Field("who", "text", "", "Who wrote it."),
+    Field("format", "text", "", "Its format."),
+    Field("path", "text", "", "The file it was written to."),
+    Field("serial", "int64", "", "Its serial number, which rises with every list of a format."),
+    Field("sha256", "text", "", "SHA-256 of the file, in hexadecimal."),
+    Field("entries", "json", "", "The values with what is known of each, a list of objects."),
+)
 
 HEALTH = (
     Field("source", "text", "", "The live capture, as in the table source."),
@@ -206,6 +249,11 @@ LAKE_TABLES = {"flow": FLOW, "event": EVENT, "dns": DNS}
 
 EVIDENCE_TABLES = {"flow": FLOW, "event": EVENT, "dns_query": DNS}
 """The same tables as the results database calls them, where it keeps copies of rows: `dns` is Zeek's view there."""
+
+DESK_TABLES = {"triage": TRIAGE, "allow": ALLOW, "watch": WATCH, "blocklist": BLOCKLIST}
+"""The tables of what people decided. They came together, with schema version DESK_SINCE."""
+
+DESK_SINCE = 4
 
 LAKE_VERSION = max(field.since for fields in LAKE_TABLES.values() for field in fields)
 """The version of the segments that are written now: the newest schema version that brought the lake a column."""

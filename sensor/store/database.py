@@ -8,7 +8,7 @@ import sqlite3
 from pathlib import Path
 
 from sensor.errors import StoreError
-from sensor.store.columns import EVIDENCE_TABLES, FINDING_CHANNEL
+from sensor.store.columns import DESK_SINCE, DESK_TABLES, EVIDENCE_TABLES, FINDING_CHANNEL
 from sensor.store.schema import APPLICATION_ID, OLDEST_READABLE, SCHEMA_VERSION
 
 _BUSY_TIMEOUT_S = 10.0
@@ -19,7 +19,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
     """Open the database, create it when it is not there, and bring its schema up to date.
 
     The connection is in WAL mode, so readers go on while it writes; writers take turns, a transaction each. Who brings
-    the schema up to date holds the store's lock (see `is_outdated`).
+    the schema up to date holds the store's lock (see `open_for_notes`).
 
     Raises: StoreError for a file that is no kagami database, one of a newer kagami, or one that cannot be written.
     """
@@ -45,13 +45,31 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
     return db
 
 
-def is_outdated(path: Path) -> bool:
-    """Whether opening a database for writing would change its schema. Raises: StoreError as `open_read_only`."""
-    db = open_read_only(path)
+def open_for_notes(path: Path) -> sqlite3.Connection | None:
+    """Open the database for what is written beside a capture: results, and what people decide.
+
+    That needs no lock: SQLite lets in one writer at a time.
+
+    Returns: None where it is of an older version, which only the store's one writer may bring up to date.
+    Raises: StoreError as in `open_for_writing`.
+    """
     try:
-        return int(db.execute("PRAGMA user_version").fetchone()[0]) < SCHEMA_VERSION
-    finally:
+        db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True, timeout=_BUSY_TIMEOUT_S)
+    except sqlite3.Error as error:
+        raise StoreError(f"cannot open {path} for writing: {error}") from error
+    try:
+        is_old = _version(db, path) < SCHEMA_VERSION
+        db.execute("PRAGMA foreign_keys = ON")
+    except sqlite3.Error as error:
         db.close()
+        raise StoreError(f"cannot open {path} for writing: {error}") from error
+    except StoreError:
+        db.close()
+        raise
+    if is_old:
+        db.close()
+        return None
+    return db
 
 
 def open_read_only(path: Path) -> sqlite3.Connection:
@@ -96,7 +114,7 @@ def _checked(db: sqlite3.Connection, path: Path) -> sqlite3.Connection:
 
 
 def _add_columns(db: sqlite3.Connection, version: int) -> None:
-    """Show the tables and columns that versions after this one brought, empty: views of this connection alone.
+    """Show what versions after this one brought, as views of this connection alone: columns of the evidence, tables.
 
     SQLite takes a quoted name that is no column for a text, so a missing column would give its own name as value.
     """
@@ -110,6 +128,10 @@ def _add_columns(db: sqlite3.Connection, version: int) -> None:
         if missing:
             values = ", ".join(f'{field.absent} AS "{field.name}"' for field in missing)
             db.execute(f'CREATE TEMP VIEW "{table}" AS SELECT *, {values} FROM main."{table}"')
+    if version < DESK_SINCE:
+        for table, fields in DESK_TABLES.items():
+            names = ", ".join(f'NULL AS "{field.name}"' for field in fields)
+            db.execute(f'CREATE TEMP VIEW "{table}" AS SELECT {names} WHERE false')
 
 
 def _version(db: sqlite3.Connection, path: Path) -> int:

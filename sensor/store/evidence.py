@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from sensor.errors import StoreError
 from sensor.store.columns import LAKE_TABLES
+from sensor.store.findings import dns_of_finding, events_of_finding, flows_of_finding
 from sensor.store.store import Store
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ MAX_ROWS = 1_000
 """Events and DNS questions kept for one finding, the newest; a finding's own `events` says how many there were."""
 
 _PIECE_ROWS = 10_000
+LOOKUP_NS = 3_600_000_000_000
+"""Questions for the destination count from so long before its first event: a name is asked for before it is gone to."""
 
 
 def keep_evidence(store: Store, finding_ids: Sequence[int]) -> None:
@@ -56,7 +59,7 @@ def keep_evidence(store: Store, finding_ids: Sequence[int]) -> None:
                 files,
             )
             flows, flow_files = store.lake.relation("flow", since_ns=since_ns)
-            dns, dns_files = store.lake.relation("dns", since_ns=since_ns, until_ns=until_ns)
+            dns, dns_files = store.lake.relation("dns", since_ns=since_ns - LOOKUP_NS, until_ns=until_ns)
             kept: tuple[tuple[str, str, list[object]], ...] = (
                 (
                     "flow",
@@ -67,7 +70,7 @@ def keep_evidence(store: Store, finding_ids: Sequence[int]) -> None:
                 (
                     "dns_query",
                     f"""SELECT {_names("dns", "dns")} FROM {dns} AS dns JOIN wanted ON dns.orig_ip = wanted.orig_ip
-                    AND dns.qname = wanted.dest WHERE ts BETWEEN first_ts AND last_ts
+                    AND dns.qname = wanted.dest WHERE ts BETWEEN first_ts - {LOOKUP_NS} AND last_ts
                     QUALIFY row_number() OVER (PARTITION BY id ORDER BY ts DESC, qtype) <= {MAX_ROWS}""",
                     dns_files,
                 ),
@@ -78,6 +81,50 @@ def keep_evidence(store: Store, finding_ids: Sequence[int]) -> None:
                     _insert(store, table, lake.execute(sql, values))
     except duckdb.Error as error:
         raise StoreError(f"cannot collect evidence from the lake: {error}") from error
+
+
+def whole_evidence(store: Store, finding: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """All that history holds of a finding, in time order: `flow`, `event` and `dns` rows of its channel and its time.
+
+    Where the lake has less than was kept for the finding (its retention is shorter), what was kept.
+
+    Raises: StoreError when the lake cannot be read.
+    """
+    import duckdb
+
+    since_ns, until_ns = finding["first_ts"], finding["last_ts"] + 1
+    channel = [finding[name] for name in ("orig_ip", "dest", "resp_port", "proto")]
+    found: dict[str, list[dict[str, Any]]] = {}
+    try:
+        with store.lake.connect() as lake:
+            events, files = store.lake.relation("event", since_ns=since_ns, until_ns=until_ns)
+            mine = "orig_ip = ? AND dest = ? AND resp_port = ? AND proto = ? AND ts >= ? AND ts < ?"
+            lake.execute(
+                f"CREATE TEMP TABLE mine AS SELECT * FROM {events} WHERE {mine}", [*files, *channel, since_ns, until_ns]
+            )
+            flows, files = store.lake.relation("flow", since_ns=since_ns)
+            dns, dns_files = store.lake.relation("dns", since_ns=since_ns - LOOKUP_NS, until_ns=until_ns)
+            asked = [finding["orig_ip"], finding["dest"], since_ns - LOOKUP_NS, until_ns]
+            for table, sql, values in (
+                ("event", "FROM mine ORDER BY ts, uid", []),
+                ("flow", f"FROM {flows} WHERE uid IN (SELECT uid FROM mine) ORDER BY first_ts, uid", files),
+                (
+                    "dns",
+                    f"FROM {dns} WHERE orig_ip = ? AND qname = ? AND ts >= ? AND ts < ? ORDER BY ts",
+                    [*dns_files, *asked],
+                ),
+            ):
+                names = [field.name for field in LAKE_TABLES[table]]
+                rows = lake.execute(f"SELECT {_names(table)} {sql}", values).fetchall()
+                found[table] = [dict(zip(names, row, strict=True)) for row in rows]
+    except duckdb.Error as error:
+        raise StoreError(f"cannot collect evidence from the lake: {error}") from error
+    kept = {
+        "flow": flows_of_finding(store, finding["id"]),
+        "event": events_of_finding(store, finding["id"]),
+        "dns": dns_of_finding(store, finding["id"]),
+    }
+    return {table: max(rows, kept[table], key=len) for table, rows in found.items()}
 
 
 def _names(table: str, qualifier: str = "") -> str:

@@ -6,10 +6,12 @@ Loads neither DuckDB nor numba nor sqlite-utils.
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 from sensor.errors import UsageError
 from sensor.store.columns import DNS, EVENT, FINDING, FINDING_CHANNEL, FLOW, Field
+from sensor.store.desk import allowed
 from sensor.store.match import Target, parse_target
 from sensor.store.schema import FINDING_STATES
 from sensor.store.store import Store
@@ -25,6 +27,7 @@ def findings(
     since_ns: int | None = None,
     until_ns: int | None = None,
     state: str | None = None,
+    now_ns: int | None = None,
     limit: int | None = None,
 ) -> tuple[list[dict[str, Any]], int]:
     """Findings, the highest score first.
@@ -34,8 +37,10 @@ def findings(
     host : address or network of the client
     dest : the destination: a name or a domain it is in, an address or network it is or had
     since_ns, until_ns : nanoseconds; it counts when it was last seen at `since` or later and first before `until`
+    now_ns : nanoseconds, by which allow entries expire; None: the time of day
     limit : most findings to give; the total is exact all the same
-    Returns: the findings, in the contract's fields with lists as lists, and how many match in all.
+    Returns: the findings, in the contract's fields with lists as lists and `allowed_by`, the number of the first allow
+        entry that covers it or None; and how many match in all.
     Raises: UsageError for values that make no sense.
     """
     if state is not None and state not in FINDING_STATES:
@@ -57,17 +62,19 @@ def findings(
         target = parse_target(dest)
         beneath = _channels(store)
         rows = [row for row in rows if any(_is_destination(target, one) for one in (row, *beneath.get(row["id"], ())))]
+    _say_allowed(store, rows, now_ns)
     return rows[:limit], len(rows)
 
 
-def finding(store: Store, finding_id: int) -> dict[str, Any]:
-    """One finding.
+def finding(store: Store, finding_id: int, now_ns: int | None = None) -> dict[str, Any]:
+    """One finding, as in `findings`.
 
     Raises: UsageError when there is none of this number.
     """
     rows = _select(store, FINDING, "FROM finding WHERE id = ?", (finding_id,))
     if not rows:
         raise UsageError(f"there is no finding {finding_id}; `kagami findings` lists them")
+    _say_allowed(store, rows, now_ns)
     return rows[0]
 
 
@@ -117,6 +124,12 @@ def _channels(store: Store) -> dict[int, list[dict[str, Any]]]:
     for finding_id, dest, dest_ips in store.db.execute("SELECT finding_id, dest, dest_ips FROM finding_channel"):
         found.setdefault(finding_id, []).append({"dest": dest, "dest_ips": json.loads(dest_ips)})
     return found
+
+
+def _say_allowed(store: Store, rows: list[dict[str, Any]], now_ns: int | None) -> None:
+    entries = allowed(store, time.time_ns() if now_ns is None else now_ns)
+    for row in rows:
+        row["allowed_by"] = next((entry.row["id"] for entry in entries if entry.covers(row)), None)
 
 
 def _is_destination(target: Target, row: dict[str, Any]) -> bool:

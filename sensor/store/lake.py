@@ -191,9 +191,13 @@ class Lake:
         Segments are chosen as in `files`; rows are not filtered. A table without segments gives no rows, with the right
         columns and types. A column that an old segment lacks reads as Field.absent says.
         """
+        return self.relation_of(table, self.files(table, since_ns=since_ns, until_ns=until_ns, buckets=buckets))
+
+    def relation_of(self, table: str, files: Iterable[Path]) -> tuple[str, list[object]]:
+        """As `relation`, of segments that were chosen already."""
         fields = LAKE_TABLES[table]
         paths: dict[int, list[object]] = {}
-        for path in self.files(table, since_ns=since_ns, until_ns=until_ns, buckets=buckets):
+        for path in files:
             paths.setdefault(segment_version(path.name), []).append(_literal(path))
         if not paths:
             empty = ", ".join(f'NULL::{_DUCKDB_TYPES[field.type]} AS "{field.name}"' for field in fields)

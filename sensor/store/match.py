@@ -38,6 +38,22 @@ class Target:
         lower = name.lower().rstrip(".")
         return bool(self.name) and (lower == self.name or lower.endswith("." + self.name))
 
+    def __str__(self) -> str:
+        """As `parse_target` takes it."""
+        return self.address or self.name or str(self.network)
+
+
+def overlaps(one: Target, other: Target) -> bool:
+    """Whether something is in both: one is the other, in it, or under it."""
+    if one.name or other.name:
+        return bool(one.name and other.name) and (one.matches_name(other.name) or other.matches_name(one.name))
+    first, second = _network(one), _network(other)
+    return first.version == second.version and first.overlaps(second)
+
+
+def _network(target: Target) -> Network:
+    return ipaddress.ip_network(target.address) if target.network is None else target.network
+
 
 def parse_target(value: str) -> Target:
     """An address, a network in CIDR notation, or a name.

@@ -279,6 +279,39 @@ def finding_channels(db: Database) -> None:
 
 
 @_step(4)
+def desk(db: Database) -> None:
+    """What people decide: triage with its history, allow entries, indicators under watch, blocklists written."""
+    db.table("triage").create(
+        {"id": int, "finding_id": int, "made_ts": int, "who": str, "state": str, "note": str},
+        pk="id",
+        foreign_keys=[("finding_id", "finding", "id")],
+    )
+    db.table("triage").create_index(["finding_id"])
+    db.table("allow").create(
+        {
+            **{"id": int, "dest": str, "resp_port": int, "hosts": str, "reason": str, "who": str, "made_ts": int},
+            **{"expires_ts": int, "removed_ts": int, "removed_by": str},
+        },
+        pk="id",
+    )
+    db.table("watch").create(
+        {
+            **{"id": int, "kind": str, "value": str, "origin": str, "reason": str, "who": str, "made_ts": int},
+            "expires_ts": int,
+        },
+        pk="id",
+    )
+    db.table("watch").create_index(["kind", "value"], unique=True)
+    db.table("blocklist").create(
+        {
+            **{"id": int, "made_ts": int, "who": str, "format": str, "path": str, "serial": int, "sha256": str},
+            "entries": str,
+        },
+        pk="id",
+    )
+
+
+@_step(5)
 def live(db: Database) -> None:
     """How live captures fared, minute by minute."""
     texts = {"source": str, "state": str, "words": str}
@@ -292,7 +325,7 @@ def live(db: Database) -> None:
     db.table("health").create_index(["ts"])
 
 
-@_step(5)
+@_step(6)
 def outbox(db: Database) -> None:
     """What is to be told about findings, filled by the database itself in the transaction that changes a finding."""
     db.table("outbox").create({"id": int, "ts": int, "finding_id": int, "change": str, "severity": str}, pk="id")

@@ -15,7 +15,7 @@ from sensor.store.schema import FINDING_STATES_SETTLED
 from sensor.store.store import Store
 
 Entry = tuple[int, str, dict[str, Any] | None]
-"""Number, how it changed, and the finding as it is now; None when it is gone or settled meanwhile."""
+"""Number, how it changed, and the finding as it is now; None when it is gone, settled or allowed meanwhile."""
 
 
 def waiting(store: Store, outlet: str) -> Iterator[Entry]:
@@ -40,7 +40,8 @@ def _open_finding(store: Store, finding_id: int) -> dict[str, Any] | None:
         found = finding(store, finding_id)
     except UsageError:  # retention took it
         return None
-    return None if found["state"] in FINDING_STATES_SETTLED else found
+    is_settled = found["state"] in FINDING_STATES_SETTLED or found.get("allowed_by") is not None
+    return None if is_settled else found
 
 
 def note_sent(store: Store, outlet: str, number: int, now_ns: int) -> None:

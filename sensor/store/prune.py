@@ -60,7 +60,7 @@ class _Segment:
 def prune(store: Store, limits: Limits, now_ns: int, *, is_trial: bool = False) -> PruneReport:
     """Bring a store within its limits.
 
-    store : opened with open_results; read-only will do for a trial
+    store : opened with open_for_notes; read-only will do for a trial
     now_ns : ns since 1970
     is_trial : only say what would go; of the database, nothing is said then
     Raises: StoreError when the database cannot be written.

@@ -78,19 +78,23 @@ def series_columns(
 
 
 def population_columns(store: Store, since_ns: int | None = None, until_ns: int | None = None) -> dict[str, Any]:
-    """How many different clients each destination has in a time span, over all buckets, and who the clients are."""
+    """Who the clients are in a time span, how many each destination has, and the first and last event (ns; or None)."""
     import duckdb
 
     events, values = store.lake.relation("event", since_ns=since_ns, until_ns=until_ns)
     try:
         with store.lake.connect() as lake:
-            pairs = f"(SELECT DISTINCT orig_ip, dest FROM {events} WHERE {_span(since_ns, until_ns, values)})"
-            lake.execute(f"CREATE TEMP TABLE pair AS SELECT * FROM {pairs}", values)
+            lake.execute(
+                f"""CREATE TEMP TABLE pair AS SELECT orig_ip, dest, min(ts) AS first_ts, max(ts) AS last_ts
+                FROM {events} WHERE {_span(since_ns, until_ns, values)} GROUP BY orig_ip, dest""",
+                values,
+            )
+            span = lake.execute("SELECT min(first_ts), max(last_ts) FROM pair").fetchall()[0]
             clients = [row[0] for row in lake.execute("SELECT DISTINCT orig_ip FROM pair").fetchall()]
             counts = dict(lake.execute("SELECT dest, count(*) FROM pair GROUP BY dest HAVING count(*) > 1").fetchall())
     except duckdb.Error as error:
         raise StoreError(f"cannot read the events: {error}") from error
-    return {"clients": clients, "clients_of": counts}
+    return {"clients": clients, "clients_of": counts, "span_ns": None if span[0] is None else span}
 
 
 def _span(since_ns: int | None, until_ns: int | None, values: list[object]) -> str:

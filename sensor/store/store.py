@@ -20,7 +20,7 @@ from typing import Any
 
 from sensor.errors import StoreError
 from sensor.store.columns import FINDING, FINDING_CHANNEL, LAKE_TABLES, N_BUCKETS
-from sensor.store.database import is_outdated, open_for_writing, open_read_only
+from sensor.store.database import open_for_notes, open_for_writing, open_read_only
 from sensor.store.lake import Lake
 from sensor.store.lock import WriterLock
 from sensor.store.schema import (
@@ -99,19 +99,16 @@ class Store:
         return store
 
     @classmethod
-    def open_results(cls, path: Path) -> Store:
-        """Open a store that is there for writing results alone: findings, triage, what was delivered.
+    def open_for_notes(cls, path: Path) -> Store:
+        """Open the store for results and for what people decide, also while a sensor writes into its lake.
 
-        A capture may be writing the lake meanwhile: SQLite lets one transaction in after the other. The lake of such a
-        store is only read, but for segments that are merged or removed whole.
+        One of an older version is brought up to date first, for which no other writer may be at work.
 
-        Raises: StoreError as `open`; when the schema is old and a writer of that kagami is at work.
+        Raises: StoreError as in `open`.
         """
         cls.must_exist(path)
-        database = path / DATABASE_NAME
-        if is_outdated(database):
-            cls.open(path, write=True).close()
-        return cls(path, open_for_writing(database), None)
+        db = open_for_notes(path / DATABASE_NAME)
+        return cls.open(path, write=True) if db is None else cls(path, db, None)
 
     @staticmethod
     def must_exist(path: Path) -> None:

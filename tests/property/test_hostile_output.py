@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import example, given
@@ -11,10 +12,31 @@ from rich.console import Console
 
 from sensor.cli import formats
 from sensor.cli.clean import clean
-from sensor.cli.columns import DNS, EVENTS, FINDINGS, FLOWS, Kind, Row
+from sensor.cli.columns import (
+    ALLOWS,
+    BLOCKLISTS,
+    DNS,
+    EVENTS,
+    FINDING_GROUPS,
+    FINDINGS,
+    FLOWS,
+    HITS,
+    RELATIONS,
+    TIMELINE,
+    WATCHES,
+    Kind,
+    Row,
+)
+from sensor.cli.formats import json_value
 from sensor.cli.page import finding_page
 from sensor.cli.table import print_table
-from sensor.response.blocklist import Blocklist, build, plain
+from sensor.cli.verbs.show import whole
+from sensor.response.blocklist import Blocklist, Entry, build
+from sensor.response.dossier import Dossier
+from sensor.response.formats.form import Made
+from sensor.response.formats.table import FORMS
+from sensor.response.lists import render
+from sensor.response.rails import Rails
 from sensor.site import load_site, parse_address
 from tests.support.cli_store import HOSTILE, beats, finding
 
@@ -31,6 +53,7 @@ HOSTILE_TEXT = st.one_of(
     st.text(st.sampled_from("\x1b[]0;m\x9b\u202e\u200b\t\r\n\\=+-@'\",./ a1"), max_size=60),
 )
 SITE = load_site(None)
+NOW = 1_700_000_000_000_000_000
 
 
 def rows_of(text: str) -> list[tuple[Kind, Row]]:
@@ -42,12 +65,53 @@ def rows_of(text: str) -> list[tuple[Kind, Row]]:
     flow = {name: text if isinstance(value, str) else value for name, value in beats()[0].items()}
     event = dict.fromkeys(EVENTS.fields, text) | {"ts": 0, "resp_port": 1, "orig_bytes": 2, "resp_bytes": 3}
     event |= {"duration_s": 0.5, "answered": True}
+    numbers = {
+        "ts": 0,
+        "first_ts": 0,
+        "last_ts": 1,
+        "count": 3,
+        "events": 1,
+        "orig_bytes": 1,
+        "resp_bytes": 1,
+        "score": 0.5,
+    }
+    times = {"made_ts": 0, "expires_ts": None, "removed_ts": None}
     return [
         (FINDINGS, found),
         (FLOWS, flow),
         (EVENTS, event),
         (DNS, dict.fromkeys(DNS.fields, text) | {"ts": -1, "ttl": 0}),
+        (ALLOWS, dict.fromkeys(ALLOWS.fields, text) | {"resp_port": 1, "hosts": [text], **times}),
+        (WATCHES, dict.fromkeys(WATCHES.fields, text) | times),
+        (BLOCKLISTS, dict.fromkeys(BLOCKLISTS.fields, text) | times),
+        (HITS, dict.fromkeys(HITS.fields, text) | {"dests": [text], **numbers}),
+        (RELATIONS, dict.fromkeys(RELATIONS.fields, text) | {"strength": 0.5, "dests": [text], **numbers}),
+        (FINDING_GROUPS, dict.fromkeys(FINDING_GROUPS.fields, text) | {"hosts": [text], "dests": [text], **numbers}),
+        (TIMELINE, dict.fromkeys(TIMELINE.fields, text) | numbers),
     ]
+
+
+def dossier_of(text: str) -> Dossier:
+    """Everything known of a finding, with the text wherever the network or a person could have put it."""
+    rows = [row for _, row in rows_of(text)]
+    found, flow, event, dns = rows[:4]
+    captures = [{"name": text, "path": text, "state": "damaged", "error": text, "packets": 1, "first_ts": 0,
+                 "last_ts": 1, "counted": {f"capture.{text}": 3}}]  # fmt: skip
+    allow = {"id": 1, "dest": text, "resp_port": -1, "hosts": [text], "reason": text, "who": text, "made_ts": 0,
+             "expires_ts": 5, "removed_ts": None, "removed_by": text}  # fmt: skip
+    return Dossier(
+        finding=found | {"allowed_by": 1},
+        flows=[flow] * 10,
+        events=[event, {**event, "ts": 10**9}],
+        dns=[dns],
+        said=[{"made_ts": 0, "who": text, "state": text, "note": text}],
+        allowed_by=allow,
+        peers=[{"orig_ip": text, "first_ts": 0, "last_ts": 1, "events": 2}] * 20,
+        first_contact_ts=10**9,
+        before=[{"ts": 5, "kind": text, "what": text, "detail": text, "orig_bytes": 1, "resp_bytes": 2}],
+        activity=[1, 2, 3],
+        captures=captures,
+    )
 
 
 def encodable(text: str) -> str:
@@ -106,15 +170,18 @@ def test_tables_and_pages_show_it_harmlessly(text: str, width: int) -> None:
         out = io.StringIO()
         print_table(Console(file=out, width=width, color_system=None), [row], kind.table)
         assert out.getvalue().replace("\n", "").isprintable()
-    (_, found), (_, flow), (_, event), _ = rows_of(text)
-    page = finding_page(found, [flow] * 10, [event, {**event, "ts": 10**9}], width, store=text)
+    page = finding_page(dossier_of(text), width, store=text)
     assert all(line.isprintable() for line in page)
+    told = json_value(whole(dossier_of(text))).decode()
+    assert told.isprintable()
+    assert json.loads(told)["before"][0]["what"] == encodable(text)
 
 
 @given(HOSTILE_TEXT, st.lists(HOSTILE_TEXT | st.ip_addresses().map(str), max_size=4))
 def test_a_blocklist_holds_only_outside_addresses_and_plain_names(dest: str, dest_ips: list[str]) -> None:
-    chosen: Blocklist = build([{"id": 1, "state": "new"} | finding(dest=dest, dest_ips=dest_ips)], SITE, {})
-    assert plain(chosen.entries).count("\n") == len(chosen.entries)
+    rows = [{"id": 1, "state": "new"} | finding(dest=dest, dest_ips=dest_ips)]
+    chosen: Blocklist = build(rows, Rails(SITE), expires_ts=NOW)
+    assert render("plain", chosen.entries, Made(NOW, 1)).count("\n") == len(chosen.entries)
     for entry in chosen.entries:
         address = parse_address(entry.value)
         if address is None:
@@ -124,3 +191,19 @@ def test_a_blocklist_holds_only_outside_addresses_and_plain_names(dest: str, des
         else:
             assert not SITE.is_internal(address)
             assert not (address.is_multicast or address.is_loopback or address.is_link_local or address.is_unspecified)
+
+
+@given(HOSTILE_TEXT)
+def test_what_is_told_of_an_entry_acts_in_no_format(text: str) -> None:
+    """Everything but the value, which passed the rails, may be the network's words."""
+    entry = Entry("c2.example.net", "domain", 1, "beacon", "high", 0.9, (text,), 443, 1, 0, 0, NOW)
+    other = replace(entry, value="9.9.9.10", kind="address")
+    for form in FORMS:
+        made = render(form, [other, entry], Made(NOW, 1))
+        assert made.isascii()
+        assert made.replace("\n", "").replace("\t" if form == "zeek-intel" else "\n", "").isprintable()
+        if form in ("stix", "misp"):
+            json.loads(made)
+        else:
+            plain = render(form, [replace(other, reasons=()), replace(entry, reasons=())], Made(NOW, 1))
+            assert made == plain  # the network's words are in the sidecar alone

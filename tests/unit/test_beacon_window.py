@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from analyzers.beacon.measure import _commonest_size
+from analyzers.beacon.rhythm import commonest
 from analyzers.beacon.window import RATIOS, chance_share, count_multiples, densest_window, evidence
 
 SEED = 20260105
@@ -98,5 +98,5 @@ def test_multiples_of_an_exact_beat_get_some_room() -> None:
         ([7], 7, 1),
     ],
 )
-def test_commonest_size(sizes: list[int], common: int, n: int) -> None:
-    assert _commonest_size(np.array(sizes, np.int64)) == (common, n)
+def testcommonest(sizes: list[int], common: int, n: int) -> None:
+    assert commonest(np.array(sizes, np.int64)) == (common, n)

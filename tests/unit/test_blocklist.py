@@ -1,15 +1,22 @@
 """What may be put on a blocklist, what never, and how the file is written."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sensor.errors import UsageError
-from sensor.response.blocklist import addresses_of, build, plain, wanted, write_atomically
-from sensor.response.seen import Seen, seen_at
+from sensor.response.blocklist import Entry, build, recheck, values_of, wanted
+from sensor.response.files import write_atomically
+from sensor.response.formats.form import Made
+from sensor.response.lists import render
+from sensor.response.rails import MANY_CLIENTS, Rails
+from sensor.response.seen import History, Seen, history_of
 from sensor.site import Site, load_site, parse_address
+from sensor.store.desk import Allowed
+from sensor.store.match import parse_target
 from sensor.store.store import Store
 from tests.support.cli_store import BYPASS_IP, HOSTILE, RESOLVER, finding, make_store
 
@@ -17,9 +24,29 @@ SITE = load_site(None)
 OUTSIDE = "9.9.9.10"
 
 
-def ask(*findings: dict[str, Any], site: Site = SITE, seen: dict[str, Seen] | None = None, **options: bool) -> Any:
+NOW = 1_700_000_000_000_000_000
+
+
+def ask(
+    *findings: dict[str, Any],
+    site: Site = SITE,
+    seen: dict[str, Seen] | None = None,
+    n_hosts: int = 0,
+    allows: Sequence[Allowed] = (),
+    force_shared: bool = False,
+) -> Any:
     rows = [{"id": n, "state": "new"} | one for n, one in enumerate(findings, 1)]
-    return build(rows, site, seen or {}, **options)
+    rails = Rails(site, allows, History(seen or {}, n_hosts), force_shared)
+    return build(rows, rails, expires_ts=NOW)
+
+
+def allow(dest: str, **options: Any) -> Allowed:
+    row = {"id": 7, "dest": dest, "resp_port": -1} | options
+    return Allowed(row, parse_target(dest), ())
+
+
+def plain(entries: Sequence[Entry]) -> str:
+    return render("plain", entries, Made(NOW, 1))
 
 
 def to(dest: str, *dest_ips: str, **values: Any) -> dict[str, Any]:
@@ -32,9 +59,9 @@ def values(*findings: dict[str, Any], **options: Any) -> list[str]:
 
 def test_names_and_their_addresses_sorted_each_once() -> None:
     listed = values(
-        to("b.example.net", OUTSIDE), to("A.example.net.", OUTSIDE), to(OUTSIDE), to("2620:fe:0::9", "2620:fe::9")
+        to("b.example.net", OUTSIDE), to("A.example.net.", OUTSIDE), to(OUTSIDE), to("2620:fe:0::7", "2620:fe::7")
     )
-    assert listed == ["2620:fe::9", OUTSIDE, "a.example.net", "b.example.net"]
+    assert listed == ["2620:fe::7", OUTSIDE, "a.example.net", "b.example.net"]
 
 
 def test_an_entry_knows_its_finding() -> None:
@@ -156,8 +183,78 @@ def test_what_is_listed_for_one_finding_is_not_told_as_held_back_for_another() -
     assert chosen.held == []
 
 
-def test_addresses_to_look_up() -> None:
-    assert addresses_of([to("c2.example.net", OUTSIDE), to("1.1.1.2"), to("x y", "8.8.4.4")]) == ["1.1.1.2", OUTSIDE]
+def test_values_to_look_up() -> None:
+    findings = [to("C2.example.net", OUTSIDE), to("1.1.1.2"), to("x y", "8.8.4.4")]
+    assert values_of(findings) == ["1.1.1.2", OUTSIDE, "c2.example.net", "x y"]
+
+
+@pytest.mark.parametrize(
+    ("allowed", "value", "is_listed"),
+    [
+        (OUTSIDE, OUTSIDE, False),
+        ("9.9.9.0/24", OUTSIDE, False),
+        (OUTSIDE, "64:ff9b::909:90a", False),  # the same in NAT64's form
+        ("example.net", "a.example.net", False),
+        ("www.example.net", "example.net", False),  # blocking the domain would take the allowed name with it
+        ("www.example.net", "example.org", True),
+        ("9.9.8.0/24", OUTSIDE, True),
+    ],
+)
+def test_what_is_allowed_is_never_listed(allowed: str, value: str, is_listed: bool) -> None:
+    for force in (False, True):
+        chosen = ask(to(value), allows=[allow(allowed, resp_port=80)], force_shared=force)
+        assert [entry.value for entry in chosen.entries] == [value] * is_listed
+        assert [held.reason for held in chosen.held] == ["is allowed by entry 7"] * (not is_listed)
+
+
+def test_findings_that_are_allowed_bring_nothing() -> None:
+    assert wanted([to(OUTSIDE) | {"state": "new", "allowed_by": 3}]) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("8.8.8.8", "public DNS resolver"),
+        ("2620:fe::9", "public DNS resolver"),
+        ("update.microsoft.com", "update source"),
+        ("au.windowsupdate.com", "update source"),
+        ("microsoft.com", "update source"),  # they are below it
+        ("deb.debian.org", "update source"),
+        ("ocsp.digicert.com", "certificate status"),
+        ("2.pool.ntp.org", "time source"),
+    ],
+)
+def test_what_everybody_needs_is_never_listed(value: str, reason: str) -> None:
+    assert reason in ask(to(value), force_shared=True).held[0].reason
+
+
+@pytest.mark.parametrize(("value", "operator"), [("104.16.1.1", "Cloudflare"), ("2606:4700::1", "Cloudflare"),
+                                                 ("151.101.1.1", "Fastly"), ("142.250.1.1", "Google")])  # fmt: skip
+def test_front_ends_of_content_networks_need_force(value: str, operator: str) -> None:
+    assert f"front end of {operator}" in ask(to(value)).held[0].reason
+    (entry,) = ask(to(value), force_shared=True).entries
+    assert entry.is_shared
+
+
+def test_a_time_server_needs_force() -> None:
+    seen = {OUTSIDE: Seen(is_time_server=True)}
+    assert "time server" in ask(to(OUTSIDE), seen=seen).held[0].reason
+    assert values(to(OUTSIDE), seen=seen, force_shared=True) == [OUTSIDE]
+
+
+def test_a_destination_of_many_needs_force() -> None:
+    for value in (OUTSIDE, "c2.example.net"):
+        seen = {value: Seen(n_clients=MANY_CLIENTS)}
+        assert values(to(value), seen=seen, n_hosts=1000) == [value]
+        assert "contacted by 10 of the 30 hosts" in ask(to(value), seen=seen, n_hosts=30).held[0].reason
+        assert values(to(value), seen=seen, n_hosts=30, force_shared=True) == [value]
+
+
+def test_an_older_list_is_checked_again() -> None:
+    entries = ask(to(OUTSIDE), to("c2.example.net"), to("104.16.1.1"), force_shared=True).entries
+    again = recheck(entries, Rails(load_site(None, ["9.9.9.0/24"]), [allow("example.net")]))
+    assert [entry.value for entry in again.entries] == ["104.16.1.1"]
+    assert [held.value for held in again.held] == [OUTSIDE, "c2.example.net"]
 
 
 def test_plain_text() -> None:
@@ -168,13 +265,14 @@ def test_plain_text() -> None:
 # --- what the history knows ---
 
 
-def test_seen_at(tmp_path: Path) -> None:
+def test_what_the_history_knows(tmp_path: Path) -> None:
     with Store.open(make_store(tmp_path / "store")) as store:
-        seen = seen_at(store, [RESOLVER, BYPASS_IP, "203.0.113.66", OUTSIDE])
-        assert seen_at(store, []) == {}
+        seen = history_of(store, [RESOLVER, BYPASS_IP, "203.0.113.66", "cdn.updates.example", OUTSIDE]).seen
+        assert history_of(store, []) == History()
     assert seen[RESOLVER] == Seen(is_resolver=True)
-    assert seen[BYPASS_IP] == Seen(names=frozenset({HOSTILE}))
-    assert seen["203.0.113.66"].names == {"cdn.updates.example"}
+    assert seen[BYPASS_IP] == Seen(names=frozenset({HOSTILE}), n_clients=2)
+    assert seen["203.0.113.66"] == Seen(names=frozenset({"cdn.updates.example"}), n_clients=1)
+    assert seen["cdn.updates.example"] == Seen(n_clients=1)
     assert OUTSIDE not in seen
 
 

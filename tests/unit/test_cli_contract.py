@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
+from sensor.cli.command import Family
 from sensor.cli.main import EXIT_BUG, EXIT_INTERRUPTED, EXIT_USAGE, VERBS, cli
 from sensor.cli.options import EXIT_FINDINGS
 from sensor.errors import InputError, PrivilegeError
@@ -20,13 +21,18 @@ DESIGNED = {
     "doctor": "--selftest --seconds --json",
     "notify": "--test --json",
     "service": "--prefix --dry-run --program",
-    "findings": "--analyzer --min-score --host --dest --since --until --state --limit --fail-on",
+    "findings": "--analyzer --min-score --host --dest --since --until --state --all --limit --fail-on",
     "flows": """--host --dest --name --port --proto --state --app --ja3 --ja4 --user-agent --via-proxy --direct --since
         --until --limit""",
     "events": """--host --dest --name --port --proto --kind --method --uri --app --ja3 --ja4 --user-agent --via-proxy
         --direct --since --until --limit""",
     "dns": "--host --dest --name --answer --qtype --rcode --app --since --until --limit",
-    "blocklist": "--format --output -o",
+    "hunt": "--file -f --kind --since --until --limit",
+    "watchlist": "--file -f --kind --reason --expires --by --limit",
+    "triage": "--note --by",
+    "allow": "--port --host --reason --expires --by --all",
+    "blocklist": "--format --output -o --force --diff --revert --yes --only --expires --sign --history --min-severity",
+    "quarantine": "--format --output -o --min-severity",
 }
 """Options that other people's scripts rely on; a verb may have more, never fewer."""
 
@@ -40,8 +46,11 @@ def documented(section: str) -> set[str]:
 
 
 def options(command: click.Command, shared: Collection[str] = ()) -> set[str]:
+    """The options of a command, and those of the commands it has."""
     with click.Context(command) as ctx:
         found = {name for param in command.get_params(ctx) if isinstance(param, click.Option) for name in param.opts}
+    for part in command.commands.values() if isinstance(command, Family) else ():
+        found |= options(part)
     return found - set(shared)
 
 

@@ -1,5 +1,6 @@
 """The page of a finding, its charts, and the progress line."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -7,18 +8,24 @@ import pytest
 
 from sensor.cli.charts import bar, counts_in_slots, ratio_bins, sparkline
 from sensor.cli.page import finding_page
+from sensor.cli.pictures import histogram, timeline
 from sensor.cli.progress import ProgressLine, describe
 from sensor.cli.session import Session
+from sensor.response.dossier import Dossier
 from tests.support.cli_store import HOSTILE, N_BEATS, S, beats, finding
 from tests.support.lake_rows import NOON_NS
 
 FLOWS = beats()
-EVENTS = [{"ts": flow["first_ts"]} for flow in FLOWS]
+EVENTS = [{"ts": flow["first_ts"], "orig_bytes": 512, "resp_bytes": 1_834} for flow in FLOWS]
+
+
+def dossier(events: list[dict[str, Any]] = EVENTS, **values: Any) -> Dossier:
+    row = {"id": 7, "state": "new", "note": "", "allowed_by": None} | finding(**values)
+    return Dossier(finding=row, flows=FLOWS, events=events)
 
 
 def page(width: int = 100, store: str = "", events: list[dict[str, Any]] = EVENTS, **values: Any) -> str:
-    row = {"id": 7, "state": "new", "note": ""} | finding(**values)
-    return "\n".join(finding_page(row, FLOWS, events, width, store))
+    return "\n".join(finding_page(dossier(events, **values), width, store))
 
 
 def test_it_says_why_when_and_what_to_do() -> None:
@@ -50,13 +57,13 @@ def test_text_fits_the_width(width: int) -> None:
 def test_hostile_text_is_shown_and_never_in_a_command() -> None:
     text = page(dest=HOSTILE, reasons=[HOSTILE], note=HOSTILE, via_proxy=HOSTILE, dest_ips=["198.51.100.23", HOSTILE])
     assert text.replace("\n", "").isprintable()
-    assert "--dest 198.51.100.23" in text
+    assert "hunt 198.51.100.23" in text
     assert "calc" not in text[text.index("Commands to go on with") :]
 
 
 def test_commands_are_quoted_for_the_shell() -> None:
     text = page(dest="x;reboot$(id)`id`", store="/tmp/my store")
-    assert "kagami --store '/tmp/my store' flows --dest 'x;reboot$(id)`id`'" in text
+    assert "kagami --store '/tmp/my store' hunt 'x;reboot$(id)`id`'" in text
 
 
 def test_without_events_there_is_no_chart() -> None:
@@ -68,10 +75,40 @@ def test_without_events_there_is_no_chart() -> None:
 
 def test_it_says_when_not_all_events_are_kept() -> None:
     assert "are kept" not in page()
-    row = {"id": 7, "state": "new", "note": ""} | finding(events=5_000)
-    assert f"{N_BEATS} events, 39 s a mark, 1 at most; of 5,000, these are kept" in "\n".join(
-        finding_page(row, FLOWS, EVENTS, 100)
+    assert f"{N_BEATS} events, 41.8 s a mark, 1 at most; of 5,000, these are kept" in page(events=EVENTS) + "\n".join(
+        finding_page(replace(dossier(), finding=dossier().finding | {"events": 5_000}), 100)
     )
+
+
+def test_the_interval_and_its_multiples_are_named() -> None:
+    ts, events = 0, []
+    for gap_s in [60, 60.1, 60, 59.9, 120, 60, 180.2, 60]:
+        events.append({"ts": ts})
+        ts += int(gap_s * S)
+    lines = list(histogram([*events, {"ts": ts}], 60.0))
+    assert lines[0].endswith("the interval")
+    assert sum(line.endswith("x 2") for line in lines) == 1
+    assert lines[-1].endswith("x 3")
+    assert not any("x" in line for line in histogram(events, 0))
+
+
+def test_where_nothing_was_captured_is_marked() -> None:
+    captures = [{"first_ts": 0, "last_ts": 29 * S}, {"first_ts": 50 * S, "last_ts": 59 * S}]
+    events = [{"ts": 0}, {"ts": 59 * S}]
+    lines = list(timeline(events, 2, [0, 1, 5] + [0] * 53, captures))
+    assert "x" * 18 in lines[2]
+    assert lines[-1] == " x: nothing was captured"
+    assert lines[-2].endswith("5 at most")
+    assert not any(
+        "nothing was captured" in line for line in timeline(events, 2, [], [{"first_ts": 0, "last_ts": 60 * S}])
+    )
+
+
+def test_a_long_timeline_shows_days() -> None:
+    events = [{"ts": 0}, {"ts": 5 * 86_400 * S}]
+    _, days, *_, last = timeline(events, 2, [], [])
+    assert days.count("|") == 5
+    assert last == " |: midnight, UTC"
 
 
 def test_sparkline() -> None:

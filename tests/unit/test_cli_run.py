@@ -23,7 +23,25 @@ from tests.support.cli_store import HOSTILE, N_BEATS, make_store
 REPO = Path(__file__).resolve().parents[2]
 CALL = "import sys; from sensor.cli.main import main; main(sys.argv[1:])"
 UNWANTED = ("numba", "numpy", "scapy", "pyshark", "sqlite_utils", "rich")
-PIPED = ["findings", "flows", "events", "dns", "show 1", "show 3", "status", "blocklist"]
+PIPED = [
+    *(
+        "findings",
+        "flows",
+        "events",
+        "dns",
+        "show 1",
+        "show 3",
+        "status",
+        "blocklist",
+        "hunt 198.51.100.23",
+        "related 1",
+    ),
+    "timeline 10.0.0.99",
+]
+QUICK = [
+    *("quarantine", "findings --by domain", "findings --format ecs", "allow list", "watchlist list", "help"),
+    *("blocklist --history", "blocklist --format stix"),
+]
 ROWS = {"findings": 3, "flows": N_BEATS + 2, "events": N_BEATS + 1, "dns": 2}
 
 
@@ -283,7 +301,7 @@ def test_a_reader_that_stops_reading_is_no_error(store: Path, command: str) -> N
     assert child.returncode == (1 if "--fail-on" in command else 0)
 
 
-@pytest.mark.parametrize("command", ["--help", "--version", "replay --help", "findings --help", *PIPED])
+@pytest.mark.parametrize("command", ["--help", "--version", "replay --help", "findings --help", *PIPED, *QUICK])
 def test_quick_commands_load_nothing_heavy(store: Path, command: str) -> None:
     code = f"""
 import sys

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from sensor.cli.page import MAX_CHANNELS, finding_page
+from sensor.response.dossier import gather
 from sensor.store.columns import FINDING_CHANNEL
 from sensor.store.evidence import keep_evidence
-from sensor.store.findings import channels_of_finding, events_of_finding, finding, findings, flows_of_finding
+from sensor.store.findings import channels_of_finding, events_of_finding, findings, flows_of_finding
 from sensor.store.store import Store
 from tests.support import cli_store
 from tests.support.lake_rows import NOON_NS, buckets_of, columns_of, row
@@ -93,7 +94,7 @@ def test_the_evidence_is_that_of_the_channels(store: Store) -> None:
 def test_the_page_says_where_to_and_whether_it_got_out(store: Store) -> None:
     channels = [channel(f"w{i}.example", label="push service" if i else "") for i in range(MAX_CHANNELS + 3)]
     (one,) = store.upsert_findings([egress("many destinations (web)", *channels)])
-    text = "\n".join(finding_page(finding(store, one), [], [], 100, channels=channels_of_finding(store, one)))
+    text = "\n".join(finding_page(gather(store, one), 100))
     assert "Where to\n  w0.example 443/tcp  2 connections established, first 2024-10-04 12:00:00" in text
     assert "push service" in text
     assert "and 3 more" in text
@@ -115,4 +116,4 @@ def test_the_page_says_where_to_and_whether_it_got_out(store: Store) -> None:
 )
 def test_advice(store: Store, values: dict[str, Any], advice: str) -> None:
     (one,) = store.upsert_findings([egress("c2.example", **values)])
-    assert advice in " ".join(" ".join(finding_page(finding(store, one), [], [], 100)).split())
+    assert advice in " ".join(" ".join(finding_page(gather(store, one), 100)).split())

@@ -69,7 +69,7 @@ def receiver() -> Iterator[Receiver]:
 def store(store_dir: Path) -> Iterator[Store]:
     with Store.open(store_dir, write=True):
         pass
-    with Store.open_results(store_dir) as opened:
+    with Store.open_for_notes(store_dir) as opened:
         yield opened
 
 

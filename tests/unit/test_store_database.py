@@ -11,7 +11,7 @@ import pytest
 import sqlite_utils
 
 from sensor.errors import StoreError
-from sensor.store.columns import DNS, EVENT, FINDING, FLOW
+from sensor.store.columns import DESK_TABLES, DNS, EVENT, FINDING, FLOW
 from sensor.store.database import open_for_writing, open_read_only
 from sensor.store.migrations import MIGRATIONS
 from sensor.store.schema import APPLICATION_ID, SCHEMA_VERSION
@@ -28,7 +28,7 @@ def test_a_new_database_has_the_columns_of_the_contract(path: Path) -> None:
     open_for_writing(path).close()
     db = sqlite_utils.Database(path)
     types = {"text": "TEXT", "json": "TEXT", "int32": "INTEGER", "int64": "INTEGER", "bool": "INTEGER"}
-    for table, fields in {"flow": FLOW, "event": EVENT, "dns_query": DNS, "finding": FINDING}.items():
+    for table, fields in ({"flow": FLOW, "event": EVENT, "dns_query": DNS, "finding": FINDING} | DESK_TABLES).items():
         stored = [(column.name, column.type.replace("FLOAT", "REAL")) for column in db[table].columns]
         assert stored == [(field.name, types.get(field.type, "REAL")) for field in fields], table
 
@@ -47,8 +47,9 @@ DIGESTS = {
     1: "b931e0a0b27b9826",
     2: "00aff25e9f08abc4",
     3: "0f12b6b4f1a1e4ca",
-    4: "be114ba81ab7bbed",
-    5: "0395f886ea8006fe",
+    4: "807f50b00c86ecb1",
+    5: "470919b45021e9d8",
+    6: "f948c5ee7e8c3647",
 }
 """Of the columns of each schema version."""
 

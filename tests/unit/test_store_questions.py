@@ -284,8 +284,8 @@ def test_findings(store: Store, asked: dict[str, Any], ids: list[int]) -> None:
 def test_findings_have_the_contract_fields_and_the_limit_does_not_change_the_total(store: Store) -> None:
     rows, total = findings(store, limit=1)
     assert ([r["id"] for r in rows], total) == ([1], 2)
-    assert list(rows[0]) == [field.name for field in FINDING]
-    assert finding(store, 1) == FOUND | {"id": 1, "state": "new", "note": ""}
+    assert list(rows[0]) == [*(field.name for field in FINDING), "allowed_by"]
+    assert finding(store, 1) == FOUND | {"id": 1, "state": "new", "note": "", "allowed_by": None}
 
 
 def test_the_evidence_of_a_finding_is_its_own(store: Store) -> None:

@@ -131,8 +131,8 @@ def test_a_source_ends_in_a_known_state(store_dir: Path) -> None:
 
 def test_results_are_written_while_a_capture_holds_the_store(store_dir: Path) -> None:
     with pytest.raises(StoreError, match="no store"):
-        Store.open_results(store_dir)
-    with Store.open(store_dir, write=True) as capture, Store.open_results(store_dir) as results:
+        Store.open_for_notes(store_dir)
+    with Store.open(store_dir, write=True) as capture, Store.open_for_notes(store_dir) as results:
         (number,) = results.upsert_findings([FOUND])
         assert capture.db.execute("SELECT id FROM finding").fetchall() == [(number,)]
         capture.begin_source(SHA, "eth1")
@@ -144,7 +144,7 @@ def test_results_of_an_old_store_wait_for_its_writer(store_dir: Path) -> None:
         with capture.transaction():
             capture.db.execute("PRAGMA user_version = 1")
         with pytest.raises(StoreError, match=f"process {os.getpid()} is writing"):
-            Store.open_results(store_dir)
+            Store.open_for_notes(store_dir)
         with capture.transaction():
             capture.db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
@@ -190,7 +190,7 @@ def test_a_finding_found_again_keeps_id_and_triage(store_dir: Path) -> None:
     with Store.open(store_dir) as store:
         got = finding(store, first)
     expected = earlier | {"last_ts": NOON_NS + 900, "id": first, "state": "confirmed", "note": "case 12"}
-    assert got == expected
+    assert got == expected | {"allowed_by": None}
 
 
 def test_findings_are_kept_all_or_none(store_dir: Path) -> None:

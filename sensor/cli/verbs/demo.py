@@ -37,6 +37,7 @@ def demo(session: Session) -> None:
 
 
 def _demo(session: Session, is_temporary: bool = False) -> None:
+    from sensor.response.dossier import gather
     from sensor.run import demo_capture
     from sensor.store import findings as questions
 
@@ -46,11 +47,7 @@ def _demo(session: Session, is_temporary: bool = False) -> None:
         found, _ = questions.findings(store)
         pages = [
             finding_page(
-                finding,
-                questions.flows_of_finding(store, finding["id"]),
-                questions.events_of_finding(store, finding["id"]),
-                page_width(),
-                "demo-store" if is_temporary else store_word(session),
+                gather(store, finding["id"]), page_width(), "demo-store" if is_temporary else store_word(session)
             )
             for finding in _foremost(found)
         ]

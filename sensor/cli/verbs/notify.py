@@ -32,7 +32,7 @@ def notify(session: Session, test: bool, as_json: bool) -> None:
     if test:
         deliveries = try_outlets(outlets)
     else:
-        with Store.open_results(session.store_dir) as store:
+        with Store.open_for_notes(session.store_dir) as store:
             deliveries = tell(store, outlets)
     if as_json:
         session.write([json_value([asdict(delivery) for delivery in deliveries]), b"\n"])

@@ -28,7 +28,7 @@ def prune(session: Session, dry_run: bool, as_json: bool) -> None:
     site = session.site()
     limits = Limits(site.lake_days, site.lake_gib, site.results_days, site.free_gib)
     session.must_have_store()
-    with session.open_store() if dry_run else Store.open_results(session.store_dir) as store:
+    with session.open_store() if dry_run else Store.open_for_notes(session.store_dir) as store:
         report = prune_store(store, limits, time.time_ns(), is_trial=dry_run)
         merged, deleted = (0, 0) if dry_run else merge_segments(store.lake)
     if as_json:
