@@ -59,10 +59,10 @@ def inside(options: argparse.Namespace) -> bool:
                 ).stdout  # fmt: skip
                 sent += int(said.split("Actual: ")[1].split()[0])
             subprocess.run([*kagami, "prune"], check=True, stdout=subprocess.DEVNULL)
+            disk.append(lake_mib(store))
             subprocess.run([*kagami, "analyze", "--rolling"], check=True, stdout=subprocess.DEVNULL)
             memory.append(resident_mib(sensor.pid))
             files.append(len(list(Path(f"/proc/{sensor.pid}/fd").iterdir())))
-            disk.append(lake_mib(store))
             print(f"| {len(memory)} | {sent:,} | {memory[-1]:.0f} | {files[-1]} | {disk[-1]:.1f} |", flush=True)
         sensor.send_signal(signal.SIGTERM)
         sensor.wait(60)
