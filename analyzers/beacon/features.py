@@ -1,7 +1,8 @@
 """The features that the model of malice weighs: one column each, from what was measured of a channel and around it.
 
-Nothing in here is a name, an address, a country or a certificate. The length of the period and what else the host runs
-have no part either: they say more about a network than about a channel.
+Nothing in here is a name, an address, a country or a certificate, and the length of the period has no part: it says
+more about a network than about a channel. How many other clocks and people-driven channels the host has is in, for a
+host that runs thirty timers is less odd with one more.
 """
 
 import numpy as np
@@ -13,7 +14,7 @@ FEATURES = (
     *("clock", "jitter", "gain", "beats", "kept", "coverage", "gap_spread", "gap_low", "gap_high"),
     *("part_best", "part_mean", "drift", "burst"),
     *("orig_share", "resp_share", "same_size", "orig_top", "resp_top", "resp_spread", "instant"),
-    *("before", "after", "fill", "spread", "follow", "quiet_beats", "quiet_gain"),
+    *("before", "after", "fill", "spread", "follow", "quiet_beats", "quiet_gain", "host_people", "host_timed"),
     *("clients", "clients_share", "timed_share", "n_same", "same_share", "period_off", "orig_off", "resp_off"),
     *("events_off", "share_off", "clock_off", "twins"),
 )
@@ -64,6 +65,8 @@ def feature_table(
         "follow": places["follow"],
         "quiet_beats": places["n_quiet_log"],
         "quiet_gain": places["quiet_nats"],
+        "host_people": places["people_top"],
+        "host_timed": places["n_timed_log"],
         "clients": peers["clients_log"],
         "clients_share": peers["clients_log"] - np.log(max(n_hosts, 1)),
         "timed_share": peers["timed_share"],

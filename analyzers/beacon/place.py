@@ -48,8 +48,11 @@ def _people_in_bins(
     width_s: float,
     busy: NDArray[np.int32],
     people: NDArray[np.int32],
-) -> None:
-    """Make of a host's channels the running counts of busy bins and of bins with people, int32[n_bins + 1]."""
+) -> float:
+    """Make of a host's channels the running counts of busy bins and of bins with people, int32[n_bins + 1].
+
+    Returns: untimed channels active in a bin at the host's busiest, the 90th percentile of its busy bins.
+    """
     n_bins = busy.shape[0] - 1
     active = np.zeros(n_bins, np.int32)
     busy[:] = 0
@@ -68,6 +71,7 @@ def _people_in_bins(
     for b in range(n_bins):
         busy[b + 1] += busy[b]
         people[b + 1] = people[b] + (active[b] >= least)
+    return top
 
 
 @kernel()
@@ -139,7 +143,10 @@ def _place(
     busy, people = np.empty(n_bins + 1, np.int32), np.empty(n_bins + 1, np.int32)
     for k in range(client_off.shape[0] - 1):
         channels = order[client_off[k] : client_off[k + 1]]
-        _people_in_bins(ts_ns, off, channels, timed, start_ns, width_s, busy, people)
+        top = _people_in_bins(ts_ns, off, channels, timed, start_ns, width_s, busy, people)
+        n_timed = 0
+        for c in channels:
+            n_timed += timed[c]
         for c in channels:
             row = places[c]
             _place_channel(
@@ -147,6 +154,9 @@ def _place(
                 quiet_gaps, row,
             )  # fmt: skip
             row["people_share"] = people[-1] / busy[-1]
+            row["people_top"] = top
+            row["n_timed_log"] = math.log(1.0 + n_timed)
+            row["n_untimed_log"] = math.log(1.0 + channels.shape[0] - n_timed)
 
 
 def place_channels(

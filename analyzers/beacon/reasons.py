@@ -53,6 +53,8 @@ WORDS = {
     "follow": "whether it follows people",
     "quiet_beats": "beats while no people are there",
     "quiet_gain": "its clock while no people are there",
+    "host_people": "how many people-driven channels the host has",
+    "host_timed": "how many other clocks the host has",
     "clients": "how many hosts go there",
     "clients_share": "the share of hosts that go there",
     "timed_share": "other hosts keeping a clock there",

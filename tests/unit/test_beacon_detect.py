@@ -192,7 +192,7 @@ def test_in_a_network_the_odd_clock_is_told_and_the_common_one_is_not() -> None:
     first, *others = score_beacons(series, SITE)
     assert (first.orig_ip, first.dest) == ("10.0.0.1", "c2.example")
     assert first.interval_s == pytest.approx(120, rel=0.05)
-    assert first.severity in ("high", "critical")
+    assert first.severity in ("medium", "high", "critical")
     assert any(reason.startswith("raised by ") for reason in first.reasons)
     assert all(finding.severity not in ("high", "critical") for finding in others)
 

@@ -18,7 +18,7 @@ from analyzers.beacon.place import (
 from analyzers.series import Series
 from tests.support.series import browsing, clock, make_series
 
-COUNTS = ("before", "after", "fill", "spread", "follow", "n_quiet_log", "people_share")
+COUNTS = ("before", "after", "fill", "spread", "follow", "n_quiet_log", "people_share", "people_top", "n_timed_log")
 
 
 def naive(series: Series, pauses: np.ndarray, timed: np.ndarray) -> list[dict[str, float]]:
@@ -55,6 +55,8 @@ def naive(series: Series, pauses: np.ndarray, timed: np.ndarray) -> list[dict[st
                 "follow": math.log((with_people + 2 * chance) / (len(beats) + 2) / chance),
                 "n_quiet_log": math.log(1 + len(beats) - with_people),
                 "people_share": len(people) / len(busy),
+                "people_top": top,
+                "n_timed_log": math.log(1 + sum(timed[d] for d in own)),
             }
         )
     return rows
