@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from analyzers.beacon import Beacons
-from analyzers.beacon.context import Population
+from analyzers.beacon.context import BUSY_DESTS, Population
 from analyzers.contacts import FirstContacts
 from analyzers.egress import (
     KNOWN_PORTS,
@@ -89,7 +89,9 @@ def analyze_store(store: Store, site: Site, since_ns: int | None, until_ns: int 
     pairs: list[dict[str, Any]] = []
     people = population_columns(store, since_ns, until_ns)
     beats: dict[ChannelKey, tuple[float, float]] = {}
-    population = Population(sum(site.internal_mask(people["clients"])), people["clients_of"], people["span_ns"])
+    internal = [client for client in people["clients"] if site.is_internal(client)]
+    n_busy = sum(people["clients"][client] >= BUSY_DESTS for client in internal)
+    population = Population(len(internal), people["clients_of"], people["span_ns"], n_busy)
     beacons = Beacons(site, population)
     for bucket in range(N_BUCKETS):
         if store.lake.files("event", since_ns=since_ns, until_ns=until_ns, buckets=[bucket]):

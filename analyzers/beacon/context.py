@@ -61,6 +61,10 @@ def outside_mask(series: Series, site: Site) -> NDArray[np.bool_]:
     return mask
 
 
+BUSY_DESTS = 5
+"""A host that was seen with fewer destinations only announces itself to the network; it is nobody to compare with."""
+
+
 @dataclass(frozen=True, slots=True)
 class Population:
     """How many hosts there are and how many of them go where: what one channel is compared with.
@@ -68,22 +72,27 @@ class Population:
     n_hosts : internal clients seen
     clients_of : for each destination, its different clients
     span_ns : first and last event; None: those of each series that is looked at
+    n_busy : internal clients with BUSY_DESTS destinations or more: those that can be compared; None: all
     """
 
     n_hosts: int
     clients_of: Mapping[str, int]
     span_ns: tuple[int, int] | None = None
+    n_busy: int | None = None
 
 
 def population_of(series: Series, site: Site) -> Population:
     """The population of a series alone; where channels are scored in parts, count over all parts instead."""
     clients_of: defaultdict[str, set[str]] = defaultdict(set)
+    dests_of: defaultdict[str, set[str]] = defaultdict(set)
     for client, destination in zip(series.orig_ip, series.dest, strict=True):
         clients_of[destination].add(client)
-    n_hosts = sum(site.is_internal(address) for address in set(series.orig_ip))
+        dests_of[client].add(destination)
+    internal = [client for client in dests_of if site.is_internal(client)]
+    n_busy = sum(len(dests_of[client]) >= BUSY_DESTS for client in internal)
     counts = {destination: len(clients) for destination, clients in clients_of.items()}
     span_ns = (int(series.ts_ns.min()), int(series.ts_ns.max())) if len(series.ts_ns) else None
-    return Population(n_hosts, counts, span_ns)
+    return Population(len(internal), counts, span_ns, n_busy)
 
 
 def techniques(series: Series, i: int, n_answered: int) -> list[str]:

@@ -14,7 +14,7 @@ from analyzers.beacon.groups import Group, merge_groups, related_groups
 from analyzers.beacon.judge import Look, features_of, look_at
 from analyzers.beacon.measure import measure_channels
 from analyzers.beacon.model import load_model
-from analyzers.beacon.score import MAX_ALONE, MAX_SCORE, REPORT_FROM, common_cost, score_channels
+from analyzers.beacon.score import FULL_BEATS, MAX_ALONE, MAX_SCORE, REPORT_FROM, common_cost, score_channels
 from analyzers.beacon.tell import Channel, beneath, channel_of, tell
 from analyzers.finding import SEVERITY_FROM, Finding, by_score
 from analyzers.series import Series
@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 Table = dict[str, Floats]
 
 NETWORK_FROM = 10
-"""From so many internal hosts on, channels are compared and the model judges; the smallest network it was fitted on
+"""From so many busy hosts inside on, channels are compared and the model judges; the smallest network it was fitted on
 has twelve. With fewer hosts a clock is all that is known."""
 
 KEEP_FROM = 0.02
@@ -80,7 +80,8 @@ class Beacons:
     @property
     def is_network(self) -> bool:
         """Whether there are hosts enough to compare."""
-        return self.population.n_hosts >= NETWORK_FROM
+        n_busy = self.population.n_busy
+        return (self.population.n_hosts if n_busy is None else n_busy) >= NETWORK_FROM
 
     def look(self, series: Series) -> None:
         """Look at the channels of some clients, which have to be there with all of their channels.
@@ -185,7 +186,8 @@ class Beacons:
         tables = features_of([b.look for b in self._buckets], [b.merged for b in self._buckets], n)
         results = []
         for bucket, (table, merged_table) in zip(self._buckets, tables, strict=True):
-            own, merged = (model.scores(model.logits(t)) for t in (table, merged_table))
+            own = _with_dead(model.scores(model.logits(table)), bucket.look)
+            merged = _with_dead(model.scores(model.logits(merged_table)), bucket.merged)
             results.append((np.where(bucket.outside, own, np.nan), merged, table, merged_table))
         return results
 
@@ -198,6 +200,13 @@ class Beacons:
         parts = {name: float(values[0]) for name, values in load_model().parts(own).items()}
         is_odd = float(own["period_off"][0]) > ODD_PERIOD_LOG
         return tell(channel, look, k, float(score), self.site, n_hosts, parts=parts, is_odd=is_odd)
+
+
+def _with_dead(score: Floats, look: Look) -> Floats:
+    """The scores, where nothing ever answered a clock at least medium: the model was never shown such channels."""
+    stats = look.stats
+    is_dead = (stats["n_answered"] == 0) & (stats["n_beats"] >= FULL_BEATS) & (look.clock >= SEVERITY_FROM[1])
+    return np.where(is_dead, np.maximum(score, SEVERITY_FROM[1]), score)
 
 
 def _alone(look: Look, n_hosts: int) -> Floats:

@@ -78,7 +78,11 @@ def series_columns(
 
 
 def population_columns(store: Store, since_ns: int | None = None, until_ns: int | None = None) -> dict[str, Any]:
-    """Who the clients are in a time span, how many each destination has, and the first and last event (ns; or None)."""
+    """What there is in a time span, over all buckets.
+
+    Returns: `clients`, with the number of their destinations; `clients_of`, for each destination that has several, how
+    many; `span_ns`, first and last event, or None.
+    """
     import duckdb
 
     events, values = store.lake.relation("event", since_ns=since_ns, until_ns=until_ns)
@@ -90,7 +94,7 @@ def population_columns(store: Store, since_ns: int | None = None, until_ns: int 
                 values,
             )
             span = lake.execute("SELECT min(first_ts), max(last_ts) FROM pair").fetchall()[0]
-            clients = [row[0] for row in lake.execute("SELECT DISTINCT orig_ip FROM pair").fetchall()]
+            clients = dict(lake.execute("SELECT orig_ip, count(*) FROM pair GROUP BY orig_ip").fetchall())
             counts = dict(lake.execute("SELECT dest, count(*) FROM pair GROUP BY dest HAVING count(*) > 1").fetchall())
     except duckdb.Error as error:
         raise StoreError(f"cannot read the events: {error}") from error

@@ -303,3 +303,20 @@ def test_missed_beats_are_in_the_words() -> None:
 )
 def test_severity(score: float, at_most: str, severity: str) -> None:
     assert severity_of(score, at_most) == severity
+
+
+def test_hosts_that_only_announce_themselves_are_nobody_to_compare_with() -> None:
+    """A laboratory of one busy host, whose neighbours ask for names and services: the clock alone is judged."""
+    neighbours = [[float(i)] for i in range(40)]
+    clients = ["10.0.0.1", *(f"10.0.0.{i + 2}" for i in range(40))]
+    (finding,) = found([EXACT, *neighbours], orig_ip=clients)
+    assert finding.score > 0.75
+    assert not any(reason.startswith("raised by") for reason in finding.reasons)
+
+
+def test_a_clock_that_nothing_answers_is_at_least_medium_in_a_network() -> None:
+    series = network(clock(np.random.default_rng(6), 700, 120, 0.3))
+    series.answered[:700] = False
+    (finding,) = (f for f in score_beacons(series, SITE) if f.dest == "c2.example")
+    assert finding.score >= 0.6
+    assert any(reason.startswith("none of 700 attempts was answered") for reason in finding.reasons)
