@@ -11,12 +11,11 @@ from analyzers.finding import SEVERITIES
 from sensor.cli.columns import Row
 from sensor.cli.times import parse_when
 from sensor.site import MAX_GAP_S, MIN_GAP_S
+from sensor.store.schema import SETTLED_STATES
 
 EXIT_FINDINGS = 1
 """The exit code where --fail-on is met."""
 
-SETTLED_STATES = ("false-positive", "resolved")
-"""States of findings that do not fail a run."""
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 

@@ -9,9 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from sensor.response.rails import Rails, as_address, canonical, is_domain
-
-SETTLED_STATES = ("false-positive", "resolved")
-"""States in which a finding brings nothing to a list."""
+from sensor.store.schema import SETTLED_STATES
 
 ADDRESS, DOMAIN = "address", "domain"
 

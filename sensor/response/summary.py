@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sensor.response.blocklist import SETTLED_STATES
 from sensor.response.dossier import Dossier, gather
 from sensor.store.findings import findings
 from sensor.store.groups import grouped
 from sensor.store.hunt import absent_days
+from sensor.store.schema import SETTLED_STATES
 from sensor.store.store import Store
 from sensor.store.surroundings import captures
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from sensor.errors import UsageError
 from sensor.store.findings import finding
-from sensor.store.schema import FINDING_STATES_SETTLED
+from sensor.store.schema import SETTLED_STATES
 from sensor.store.store import Store
 
 Entry = tuple[int, str, dict[str, Any] | None]
@@ -40,7 +40,7 @@ def _open_finding(store: Store, finding_id: int) -> dict[str, Any] | None:
         found = finding(store, finding_id)
     except UsageError:  # retention took it
         return None
-    is_settled = found["state"] in FINDING_STATES_SETTLED or found.get("allowed_by") is not None
+    is_settled = found["state"] in SETTLED_STATES or found.get("allowed_by") is not None
     return None if is_settled else found
 
 

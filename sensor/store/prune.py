@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sensor.store.columns import LAKE_TABLES, MIXED_DAY, NANOSECONDS_A_DAY
 from sensor.store.lake import day_name
-from sensor.store.schema import FINDING_STATES_SETTLED, SPILL_NAME
+from sensor.store.schema import SETTLED_STATES, SPILL_NAME
 from sensor.store.store import Store
 
 _GIB = 1 << 30
@@ -142,9 +142,9 @@ def _is_alive(pid: int) -> bool:
 
 
 def _prune_results(store: Store, until_ns: int, report: PruneReport) -> None:
-    marks = ", ".join("?" * len(FINDING_STATES_SETTLED))
+    marks = ", ".join("?" * len(SETTLED_STATES))
     old = f"SELECT id FROM finding WHERE state IN ({marks}) AND last_ts < ?"
-    values = (*FINDING_STATES_SETTLED, until_ns)
+    values = (*SETTLED_STATES, until_ns)
     db = store.db
     with store.transaction():
         for table in ("finding_flow", "finding_channel"):

@@ -27,7 +27,7 @@ SETTINGS = "settings"
 FINDING_STATES = ("new", "investigating", "confirmed", "false-positive", "resolved")
 """Where a person stands with a finding."""
 
-FINDING_STATES_SETTLED = ("false-positive", "resolved")
+SETTLED_STATES = ("false-positive", "resolved")
 """Those in which nothing is left to do."""
 
 FINDING_KEY = ("analyzer", "orig_ip", "dest", "resp_port", "proto")
