@@ -36,6 +36,7 @@ from analyzers.long_connection import MIN_OPEN_S, find_long_connections
 from analyzers.series import Series
 from analyzers.strobe import MIN_CONNECTIONS, SLOT_S, find_strobes
 from analyzers.text import count
+from analyzers.together import Channel, raise_bypassing, ways_around
 from analyzers.watchlist import Contact, find_watched
 from sensor.losses import tell_losses
 from sensor.site import Site
@@ -104,10 +105,14 @@ def analyze_store(store: Store, site: Site, since_ns: int | None, until_ns: int 
         if store.lake.files("flow", since_ns=since_ns, until_ns=until_ns, buckets=[bucket]):
             slots += busy_slots(store, bucket, SLOT_S, MIN_CONNECTIONS, since_ns, until_ns)
             pairs += long_pairs(store, bucket, MIN_OPEN_S, since_ns, until_ns)
-    found.add(beacons.findings())
     found.add(_judge_pairs(store, slots, pairs, site, population))
+    around: set[Channel] = set()
     for findings in judge_egress(store, site, since_ns, until_ns, population.n_hosts, beats, report):
+        around.update(ways_around(findings))
         found.add(findings)
+    told = beacons.findings()
+    raise_bypassing(told, frozenset(around))
+    found.add(told)
     found.add(_watched(store, site, since_ns, until_ns))
     found.save()
     keep_evidence(store, report.finding_ids)
