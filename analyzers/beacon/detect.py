@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analyzers.beacon.context import Population, outside_mask, population_of
-from analyzers.beacon.groups import Group, merge_groups, related_groups
+from analyzers.beacon.groups import Group, busiest, leader, merge_groups, related_groups
 from analyzers.beacon.judge import Look, features_of, look_at
 from analyzers.beacon.measure import measure_channels
 from analyzers.beacon.model import load_model
+from analyzers.beacon.place import place_groups
 from analyzers.beacon.score import FULL_BEATS, MAX_ALONE, MAX_SCORE, REPORT_FROM, common_cost, score_channels
 from analyzers.beacon.tell import Channel, beneath, channel_of, tell
 from analyzers.finding import SEVERITY_FROM, Finding, by_score
@@ -32,6 +33,9 @@ KEEP_FROM = 0.02
 
 ODD_PERIOD_LOG = 0.3
 """Where others keep a period at a destination and a host keeps one this far off (35 %), it does not do what they do."""
+
+MAX_BENEATH = 50
+"""Channels kept beneath a group, the busiest."""
 
 GROUP_GAIN = 0.05
 """How much better a merged group has to score than its best member to be told instead of it. Where two members or more
@@ -57,13 +61,15 @@ def score_beacons(series: Series, site: Site, population: Population | None = No
 class _Bucket:
     """What is kept of a bucket: the look at its channels and at its groups, and who the told ones would be.
 
-    members : for each group, the positions of its members in `look`
+    members : for each group, the channels of the series that it holds
+    judged : for each group, the positions in `look` of those members that can be judged on their own
     channels, groups : by position; only those that may be told
     """
 
     look: Look
     merged: Look
-    members: list[list[int]]
+    members: list[tuple[int, ...]]
+    judged: list[list[int]]
     outside: NDArray[np.bool_]
     channels: dict[int, Channel]
     groups: dict[int, Channel]
@@ -91,8 +97,8 @@ class Beacons:
         clients = np.array([self.population.clients_of.get(dest, 1) for dest in series.dest], np.int64)
         look = look_at(series, clients, self.population.span_ns)
         groups = related_groups(series, look.channel[look.pairs].tolist())
+        merged, members, channels_of_groups = self._merge(series, groups, look, clients)
         position = dict(zip(look.channel.tolist(), range(len(look)), strict=True))
-        merged, members, channels_of_groups = self._merge(series, groups, look, position)
         outside = outside_mask(series, self.site)
         may_be_told = outside[look.channel] & (look.clock >= KEEP_FROM)
         self._buckets.append(
@@ -100,6 +106,7 @@ class Beacons:
                 look,
                 merged,
                 members,
+                [[position[i] for i in group if i in position] for group in members],
                 outside[look.channel],
                 {k: channel_of(series, int(look.channel[k])) for k in np.flatnonzero(may_be_told).tolist()},
                 channels_of_groups,
@@ -111,14 +118,15 @@ class Beacons:
         scores = self._scores()
         findings = []
         for bucket, (own, merged, table, group_table) in zip(self._buckets, scores, strict=True):
+            told: set[int] = set()
             replaced: set[int] = set()
-            for g, channel in bucket.groups.items():
-                members = bucket.members[g]
-                best = own[members] if members else np.zeros(1)
+            for g in sorted(bucket.groups, key=lambda g: (-merged[g], -len(bucket.members[g]), g)):
+                best = np.nan_to_num(np.append(own[bucket.judged[g]], 0.0))
                 gain = -GROUP_GAIN if (best >= REPORT_FROM).sum() > 1 else GROUP_GAIN
-                if merged[g] >= max(REPORT_FROM, best.max() + gain) and not replaced.intersection(members):
-                    findings.append(self._tell(channel, bucket.merged, g, merged[g], group_table))
-                    replaced.update(members)
+                if merged[g] >= max(REPORT_FROM, best.max() + gain) and told.isdisjoint(bucket.members[g]):
+                    findings.append(self._tell(bucket.groups[g], bucket.merged, g, merged[g], group_table))
+                    told.update(bucket.members[g])
+                    replaced.update(bucket.judged[g])
             findings += [
                 self._tell(channel, bucket.look, k, own[k], table)
                 for k, channel in bucket.channels.items()
@@ -136,39 +144,48 @@ class Beacons:
             score = own.copy()
             beat_s = _beat_s(bucket.look)
             group_beat_s = _beat_s(bucket.merged)
-            for g, members in enumerate(bucket.members):
-                for k in members:
+            for g, judged in enumerate(bucket.judged):
+                for k in judged:
                     if merged[g] >= own[k] - GROUP_GAIN:
                         score[k], beat_s[k] = max(score[k], merged[g]), group_beat_s[g]
             results.append((bucket.look.channel, score, beat_s))
         return results
 
     def _merge(
-        self, series: Series, groups: list[Group], look: Look, position: dict[int, int]
-    ) -> tuple[Look, list[list[int]], dict[int, Channel]]:
-        """The look at the groups that may be told, their members' positions, and the groups as channels."""
+        self, series: Series, groups: list[Group], look: Look, clients: NDArray[np.int64]
+    ) -> tuple[Look, list[tuple[int, ...]], dict[int, Channel]]:
+        """The look at the groups that may be told, the channels that they hold, and the groups as channels."""
         if not groups:
             return look.none(), [], {}
         together = merge_groups(series, groups)
         stats = measure_channels(together)
         clock = np.nan_to_num(score_channels(stats))
-        outside = outside_mask(together, self.site)
-        told = [
-            g
-            for g in np.flatnonzero(outside & (clock >= KEEP_FROM)).tolist()
-            if any(i in position for i in groups[g].members)
-        ]
-        members = [[position[i] for i in groups[g].members if i in position] for g in told]
-        leaders = [max(positions, key=lambda k: int(look.stats["n_events"][k])) for positions in members]
-        merged = look.take(np.array(leaders, np.int64))
-        merged.stats, merged.clock = stats[told], clock[told]
-        clients = [max(int(look.clients[k]) for k in positions) for positions in members]
-        merged.clients = np.array(clients, np.int64)
+        may_be_told = np.flatnonzero(outside_mask(together, self.site) & (clock >= KEEP_FROM))
+        if len(may_be_told) == 0:
+            return look.none(), [], {}
+        timed = np.zeros(len(series), np.bool_)
+        timed[look.channel] = look.timed
+        places = place_groups(series, timed, together, stats, self.population.span_ns)
+        told = [groups[g] for g in may_be_told.tolist()]
+        leaders = np.array([leader(series, group) for group in told], np.int64)
+        twins = np.zeros(len(series), np.int64)
+        twins[look.channel] = look.twins
+        merged = Look(
+            channel=leaders,
+            stats=stats[may_be_told],
+            places=places[may_be_told],
+            clock=clock[may_be_told],
+            dest=np.zeros(len(told), np.int64),  # a group is compared by its leader's row
+            clients=np.array([clients[list(group.members)].max() for group in told], np.int64),
+            twins=twins[leaders],
+            pairs=look.pairs[:0],
+        )
         channels = {}
-        for k, g in enumerate(told):
-            parts = [beneath(series, i) for i in groups[g].members]
-            channels[k] = channel_of(together, g, parts, groups[g].words)
-        return merged, members, channels
+        for k, (g, group) in enumerate(zip(may_be_told.tolist(), told, strict=True)):
+            names = sorted({series.dest[i] for i in group.members})
+            parts = [beneath(series, i) for i in busiest(series, group, MAX_BENEATH)]
+            channels[k] = channel_of(together, g, parts, names, group.words)
+        return merged, [group.members for group in told], channels
 
     def _scores(self) -> list[tuple[Floats, Floats, Table, Table]]:
         """For each bucket: scores of channels and of groups, NaN where the destination is not outside; their features.

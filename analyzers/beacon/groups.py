@@ -17,7 +17,8 @@ from publicsuffixlist import PublicSuffixList
 from analyzers.series import Series
 
 MAX_MEMBERS = 64
-"""Larger groups are a service that gives every client many names, not a beacon with a few."""
+"""Larger blocks and turns are a service that gives every client many addresses, not a beacon with a few. Names of one
+address or one domain may be as many as a generator of names makes."""
 
 MIN_EVENTS = 6
 """Fewer events than this in all say nothing together either."""
@@ -42,15 +43,19 @@ def related_groups(series: Series, twins: Iterable[tuple[int, int]] = ()) -> lis
     groups = [
         *_by(series, _address, "names of one address"),
         *_by(series, _domain, "names below one domain"),
-        *_by(series, _block, "addresses of one block", keep_dest=False),
-        *(taken_in_turn(members) for members in connected(twins)),
+        *(group for group in _by(series, _block, "addresses of one block", keep_dest=False) if _is_few(group)),
+        *(group for members in connected(twins) if _is_few(group := taken_in_turn(members))),
     ]
     once: dict[tuple[int, ...], Group] = {}
     for group in groups:
         n_events = sum(int(series.off[i + 1] - series.off[i]) for i in group.members)
-        if len(group.members) <= MAX_MEMBERS and n_events >= MIN_EVENTS:
+        if n_events >= MIN_EVENTS:
             once.setdefault(group.members, group)
     return list(once.values())
+
+
+def _is_few(group: Group) -> bool:
+    return len(group.members) <= MAX_MEMBERS
 
 
 def taken_in_turn(members: tuple[int, ...]) -> Group:
@@ -60,14 +65,12 @@ def taken_in_turn(members: tuple[int, ...]) -> Group:
 
 def merge_groups(series: Series, groups: Sequence[Group]) -> Series:
     """A series with one channel a group; `groups` not empty. What a channel has once is that of its busiest member."""
-    lengths = np.diff(series.off)
     orders = []
     for group in groups:
         index = np.concatenate([np.arange(series.off[i], series.off[i + 1]) for i in group.members])
         orders.append(index[np.argsort(series.ts_ns[index], kind="stable")])
     order = np.concatenate(orders)
     leaders = [leader(series, group) for group in groups]
-    assert len(lengths) == len(series)
     return Series(
         off=np.concatenate([[0], np.cumsum([len(index) for index in orders])]).astype(np.int64),
         ts_ns=series.ts_ns[order],
@@ -86,9 +89,14 @@ def merge_groups(series: Series, groups: Sequence[Group]) -> Series:
     )
 
 
+def busiest(series: Series, group: Group, n: int) -> list[int]:
+    """The n busiest members; of equals the first by name."""
+    return sorted(group.members, key=lambda i: (series.off[i] - series.off[i + 1], series.dest[i]))[:n]
+
+
 def leader(series: Series, group: Group) -> int:
-    """The busiest member; of equals the first by name."""
-    return min(group.members, key=lambda i: (series.off[i] - series.off[i + 1], series.dest[i]))
+    """The busiest member."""
+    return busiest(series, group, 1)[0]
 
 
 def _by(series: Series, key: Callable[[Series, int], str], words: str, *, keep_dest: bool = True) -> Iterable[Group]:

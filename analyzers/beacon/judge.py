@@ -113,7 +113,7 @@ def features_of(
 ) -> list[tuple[dict[str, Floats], dict[str, Floats]]]:
     """The features of the channels of each look and of its groups, compared with the channels of all looks.
 
-    merged : for each look, its groups; a group is compared as its leader is, and is no twin of anything
+    merged : for each look, its groups; a group is compared as its busiest member is, or with nobody
     n_hosts : internal clients seen
     """
     peers = compare_with_peers(_together([look.habits for look in looks]))
@@ -121,8 +121,7 @@ def features_of(
     for look, groups in zip(looks, merged, strict=True):
         own = peers[begin : begin + len(look)]
         begin += len(look)
-        order = np.argsort(look.channel)
-        leaders = own[order[np.searchsorted(look.channel[order], groups.channel)]]
+        leaders = _rows_of(own, look.channel, groups)
         tables.append(
             (
                 feature_table(look.stats, look.places, own, look.clock, look.twins, n_hosts),
@@ -130,6 +129,17 @@ def features_of(
             )
         )
     return tables
+
+
+def _rows_of(peers: NDArray[np.void], channel: NDArray[np.int64], groups: Look) -> NDArray[np.void]:
+    """The row of each group's busiest member; where that one has too few beats of its own, only how many go there."""
+    at = np.minimum(np.searchsorted(channel, groups.channel), max(len(channel) - 1, 0))
+    rows = np.zeros(len(groups), peers.dtype)
+    if len(channel):
+        known = channel[at] == groups.channel
+        rows[known] = peers[at[known]]
+    rows["clients_log"] = np.log(np.maximum(groups.clients, 1))
+    return rows
 
 
 def _together(parts: list[Habits]) -> Habits:

@@ -6,6 +6,7 @@ series, also those with a single event, for they are what people leave behind.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any, cast
 
 import numba
@@ -169,18 +170,53 @@ def place_channels(
     span_ns : first and last event of all clients, also of those in other series; None: there are no others
     Returns: PLACE[n]; zeros for a channel without events.
     """
-    places = np.zeros(len(series), PLACE)
-    used = np.flatnonzero(np.diff(series.off))
+    return _places(series.off, series.ts_ns, series.orig_ip, stats, timed, span_ns)
+
+
+def place_groups(
+    series: Series,
+    timed: NDArray[np.bool_],
+    together: Series,
+    stats: NDArray[np.void],
+    span_ns: tuple[int, int] | None = None,
+) -> NDArray[np.void]:
+    """Where groups stand in the day that the channels of their clients make.
+
+    series, timed, span_ns : as for place_channels
+    together, stats : the groups as channels of their own, and STATS[k] of these
+    Returns: PLACE[k].
+    """
+    places = _places(
+        np.concatenate([series.off, series.off[-1] + together.off[1:]]),
+        np.concatenate([series.ts_ns, together.ts_ns]),
+        [*series.orig_ip, *together.orig_ip],
+        np.concatenate([np.zeros(len(series), STATS), stats]),
+        np.append(timed, np.ones(len(together), np.bool_)),  # a group is no further thing that people do
+        span_ns,
+    )
+    return places[len(series) :]
+
+
+def _places(
+    off: NDArray[np.int64],
+    ts_ns: NDArray[np.int64],
+    orig_ip: Sequence[str],
+    stats: NDArray[np.void],
+    timed: NDArray[np.bool_],
+    span_ns: tuple[int, int] | None,
+) -> NDArray[np.void]:
+    places = np.zeros(len(off) - 1, PLACE)
+    used = np.flatnonzero(np.diff(off))
     if len(used):
         numbers: dict[str, int] = {}
-        clients = np.array([numbers.setdefault(series.orig_ip[i], len(numbers)) for i in used.tolist()], np.int64)
+        clients = np.array([numbers.setdefault(orig_ip[i], len(numbers)) for i in used.tolist()], np.int64)
         by_client = np.argsort(clients, kind="stable")
-        start_ns, end_ns = span_ns or (int(series.ts_ns.min()), int(series.ts_ns.max()))
+        start_ns, end_ns = span_ns or (int(ts_ns.min()), int(ts_ns.max()))
         span_s = (end_ns - start_ns) / 1e9
         width_s = min(BIN_S, max(span_s / BINS_OF_A_SHORT_DAY, SHORTEST_BIN_S))
         _place(
-            np.ascontiguousarray(series.off, np.int64),
-            np.ascontiguousarray(series.ts_ns, np.int64),
+            np.ascontiguousarray(off, np.int64),
+            np.ascontiguousarray(ts_ns, np.int64),
             used[by_client],
             np.concatenate([[0], np.cumsum(np.bincount(clients))]).astype(np.int64),
             stats,

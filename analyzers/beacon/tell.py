@@ -33,8 +33,10 @@ class Channel:
     names: str
 
 
-def channel_of(series: Series, i: int, members: Sequence[dict[str, Any]] = (), words: str = "") -> Channel:
-    """Channel i of a series; for a group: what it was merged from (see `beneath`), and what unites it."""
+def channel_of(
+    series: Series, i: int, members: Sequence[dict[str, Any]] = (), names: Sequence[str] = (), words: str = ""
+) -> Channel:
+    """Channel i of a series; for a group: what it was merged from (see `beneath`), its names, and what unites them."""
     begin, end = int(series.off[i]), int(series.off[i + 1])
     n_answered = int(series.answered[begin:end].sum())
     finding = Finding(
@@ -53,8 +55,7 @@ def channel_of(series: Series, i: int, members: Sequence[dict[str, Any]] = (), w
         techniques=techniques(series, i, n_answered),
         channels=list(members),
     )
-    names = _names(sorted({member["dest"] for member in members}), words) if members else ""
-    return Channel(finding, n_answered, series.kind[i], names)
+    return Channel(finding, n_answered, series.kind[i], _names(names, words) if names else "")
 
 
 def beneath(series: Series, i: int) -> dict[str, Any]:
@@ -144,6 +145,6 @@ def _surroundings(channel: Channel, site: Site) -> list[str]:
     return sentences
 
 
-def _names(names: list[str], words: str) -> str:
+def _names(names: Sequence[str], words: str) -> str:
     more = f" and {len(names) - MAX_NAMES_TOLD:,} more" if len(names) > MAX_NAMES_TOLD else ""
     return f"{len(names):,} {words} taken together: {', '.join(names[:MAX_NAMES_TOLD])}{more}"

@@ -8,6 +8,7 @@ import pytest
 
 from analyzers.beacon import Beacons, measure_channels, score_beacons
 from analyzers.beacon.context import population_of
+from analyzers.beacon.detect import MAX_BENEATH
 from analyzers.beacon.reasons import explain
 from analyzers.finding import severity_of
 from analyzers.series import Series
@@ -320,3 +321,17 @@ def test_a_clock_that_nothing_answers_is_at_least_medium_in_a_network() -> None:
     (finding,) = (f for f in score_beacons(series, SITE) if f.dest == "c2.example")
     assert finding.score >= 0.6
     assert any(reason.startswith("none of 700 attempts was answered") for reason in finding.reasons)
+
+
+@pytest.mark.parametrize("by", ["domain", "address"])
+def test_names_that_are_used_once_are_taken_together(by: str) -> None:
+    """As a generator of names makes them: no name has a beat of its own, and there are more of them than 64."""
+    times = clock(np.random.default_rng(14), 90, 60, 0.2)
+    names = [f"x{k:03}.c2.example.com" if by == "domain" else f"x{k:03}.example" for k in range(90)]
+    ips = [(f"198.51.{k}.9",) if by == "domain" else ("198.51.100.9",) for k in range(90)]
+    (finding,) = found([[t] for t in times], orig_ip=["10.0.0.1"] * 90, dest=names, dest_ips=ips)
+    assert finding.dest == ("example.com" if by == "domain" else "198.51.100.9")
+    assert finding.events == 90
+    assert finding.interval_s == pytest.approx(60, rel=0.05)
+    assert len(finding.channels) == MAX_BENEATH
+    assert any(reason.startswith("90 names ") for reason in finding.reasons)
