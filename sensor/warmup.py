@@ -49,13 +49,15 @@ def compile_payload() -> None:
 
 def compile_rest() -> None:
     """Call the kernels of reading, decoding, flows, writing segments and scoring."""
-    from analyzers.beacon import measure_channels
+    from analyzers.beacon import score_beacons
+    from analyzers.beacon.context import Population
     from analyzers.series import Series
     from sensor.capture.reader import open_capture
     from sensor.decode.decoder import Decoder
     from sensor.flows.state import new_state, part
     from sensor.flows.tracker import FlowTracker
     from sensor.segments import Columns
+    from sensor.site import Site
     from sensor.store.lake import Lake
 
     Decoder().decode(empty_batch())
@@ -77,25 +79,24 @@ def compile_rest() -> None:
         ):
             Lake(Path(folder)).append(table, "warm-up", make(rows, pool, out.facts), rows["bucket"])
     beats = np.arange(5, dtype=np.int64)
-    one = [""]
-    measure_channels(
-        Series(
-            off=np.array([0, 5]),
-            ts_ns=beats * 10**9,
-            orig_bytes=beats,
-            resp_bytes=beats,
-            duration_s=np.zeros(5),
-            answered=np.ones(5, np.bool_),
-            orig_ip=one,
-            dest=one,
-            dest_ips=[()],
-            resp_port=[0],
-            proto=one,
-            name_source=one,
-            via_proxy=one,
-            kind=one,
-        )
+    one = ["198.51.100.1"]
+    series = Series(
+        off=np.array([0, 5]),
+        ts_ns=beats * 10**9,
+        orig_bytes=beats,
+        resp_bytes=beats,
+        duration_s=np.zeros(5),
+        answered=np.ones(5, np.bool_),
+        orig_ip=one,
+        dest=one,
+        dest_ips=[()],
+        resp_port=[0],
+        proto=one,
+        name_source=one,
+        via_proxy=[""],
+        kind=one,
     )
+    score_beacons(series, Site(), Population(1_000, {}))  # hosts enough for the model of a network as well
 
 
 def _walk_an_empty_block() -> None:
