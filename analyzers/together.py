@@ -24,14 +24,12 @@ def ways_around(findings: Iterable[Finding]) -> Iterator[Channel]:
 
 
 def raise_bypassing(beacons: Iterable[Finding], around: frozenset[Channel]) -> None:
-    """Raise the score of beacons whose channel goes around the proxy, and say so; what a label holds low stays low."""
+    """Raise the score of beacons whose channel goes around the proxy, and say so."""
     for finding in beacons:
         is_around = (finding.orig_ip, finding.dest, finding.resp_port, finding.proto) in around
         if is_around and finding.score < MOST:
             raised = min(finding.score + BYPASS_GAIN, MOST)
-            if finding.severity == severity_of(finding.score):
-                finding.severity = severity_of(raised)
-            finding.score = round(raised, 4)
+            finding.score, finding.severity = round(raised, 4), severity_of(raised)
             finding.reasons.append(
                 f"goes around the proxy as well, which raises the score by {BYPASS_GAIN:.2f} at most"
             )

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
 from analyzers.beacon.context import infrastructure_label, techniques
 from analyzers.beacon.judge import Look
 from analyzers.beacon.reasons import (
@@ -15,12 +17,16 @@ from analyzers.beacon.reasons import (
     explain_place,
     jitter_frac,
 )
+from analyzers.beacon.score import REPORT_FROM
 from analyzers.finding import Finding, severity_of
-from analyzers.known import SEVERITY_CAP, find
+from analyzers.known import find
 from analyzers.series import Series
 from sensor.site import Site
 
 MAX_NAMES_TOLD = 5
+
+MOST_LABELLED = 0.59
+"""The highest score with a label: just below medium."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +103,8 @@ def tell(
     """
     row, finding = look.stats[k], channel.finding
     label, lowered = _label(finding, row["beat_s"], is_odd)
+    if label:  # as low as its severity, so that it is not listed before what nobody explains
+        score = float(np.interp(score, [0.0, REPORT_FROM, 1.0], [0.0, REPORT_FROM, MOST_LABELLED]))
     sentences = [
         *explain(row),
         *explain_answers(row, channel.n_answered),
@@ -110,7 +118,7 @@ def tell(
     return replace(
         finding,
         score=round(score, 4),
-        severity=severity_of(score, at_most=SEVERITY_CAP if label else "critical"),
+        severity=severity_of(score),
         interval_s=round(float(row["beat_s"]), 6),
         jitter_frac=round(jitter_frac(row), 4),
         reasons=sentences,
@@ -124,13 +132,13 @@ def _label(finding: Finding, interval_s: float, is_odd: bool) -> tuple[str, list
     """
     label = infrastructure_label(finding.proto, finding.resp_port)
     if label:
-        return label, [f"this looks like {label}; the severity is lowered"]
+        return label, [f"this looks like {label}; the score is lowered"]
     software = find(finding.dest, finding.proto, 0 if finding.via_proxy else finding.resp_port)
     if software is None:
         return "", []
     if not software.keeps(interval_s) or is_odd:
         return "", [f"the name is that of {software.label}, but this host does not keep its time: the score stands"]
-    return software.label, [f"this looks like {software.label}; the severity is lowered"]
+    return software.label, [f"this looks like {software.label}; the score is lowered"]
 
 
 def _surroundings(channel: Channel, site: Site) -> list[str]:
