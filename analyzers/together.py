@@ -8,6 +8,9 @@ from analyzers.finding import Finding, severity_of
 BYPASS_GAIN = 0.15
 """What a beacon gains by going around the proxy: software that keeps time asks the proxy it was given."""
 
+ENOUGH_EVENTS = 20
+"""Fewer events are no settled clock, and the bypass finding says what they are."""
+
 MOST = 0.94
 """Below critical: neither analyzer says whose clock it is."""
 
@@ -27,7 +30,7 @@ def raise_bypassing(beacons: Iterable[Finding], around: frozenset[Channel]) -> N
     """Raise the score of beacons whose channel goes around the proxy, and say so."""
     for finding in beacons:
         is_around = (finding.orig_ip, finding.dest, finding.resp_port, finding.proto) in around
-        if is_around and finding.score < MOST:
+        if is_around and finding.events >= ENOUGH_EVENTS and finding.score < MOST:
             raised = min(finding.score + BYPASS_GAIN, MOST)
             finding.score, finding.severity = round(raised, 4), severity_of(raised)
             finding.reasons.append(
