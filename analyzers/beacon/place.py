@@ -25,6 +25,9 @@ SHORTEST_BIN_S = 10.0
 BINS_OF_A_SHORT_DAY = 96
 """A capture shorter than 16 hours is cut into this many bins instead, none shorter than SHORTEST_BIN_S."""
 
+MOST_BINS = 8192
+"""So many bins of ten minutes make 56 days; beyond, they grow: a senseless time in a packet must not cost memory."""
+
 PEOPLE_SHARE = 0.3
 PEOPLE_LEAST = 2.0
 """People are there when as many untimed channels are active as this share of the host's busy times, and this many."""
@@ -211,9 +214,12 @@ def _places(
         numbers: dict[str, int] = {}
         clients = np.array([numbers.setdefault(orig_ip[i], len(numbers)) for i in used.tolist()], np.int64)
         by_client = np.argsort(clients, kind="stable")
-        start_ns, end_ns = span_ns or (int(ts_ns.min()), int(ts_ns.max()))
+        # a sensor at work may have brought events since the span was asked for, and the kernel trusts its bins
+        start_ns, end_ns = int(ts_ns.min()), int(ts_ns.max())
+        if span_ns is not None:
+            start_ns, end_ns = min(start_ns, span_ns[0]), max(end_ns, span_ns[1])
         span_s = (end_ns - start_ns) / 1e9
-        width_s = min(BIN_S, max(span_s / BINS_OF_A_SHORT_DAY, SHORTEST_BIN_S))
+        width_s = max(min(BIN_S, max(span_s / BINS_OF_A_SHORT_DAY, SHORTEST_BIN_S)), span_s / MOST_BINS)
         _place(
             np.ascontiguousarray(off, np.int64),
             np.ascontiguousarray(ts_ns, np.int64),

@@ -110,3 +110,19 @@ def test_no_events_no_place() -> None:
     places = place_channels(series, measure_channels(series), np.zeros(2, np.bool_))
     assert places[0] == np.zeros(1, places.dtype)[0]
     assert len(place_channels(make_series([]), measure_channels(make_series([])), np.zeros(0, np.bool_))) == 0
+
+
+def test_events_outside_the_span_that_was_said_have_a_place() -> None:
+    """As when a sensor brings events between the question for the span and the one for the events."""
+    series = make_series([np.arange(20) * 3600.0, [0.0, 90 * 3600.0]], orig_ip=["10.0.0.1"] * 2)
+    stats, timed = measure_channels(series), np.zeros(2, np.bool_)
+    middle = (int(series.ts_ns[3]), int(series.ts_ns[9]))
+    assert (place_channels(series, stats, timed, middle) == place_channels(series, stats, timed)).all()
+
+
+def test_a_senseless_time_costs_no_memory() -> None:
+    century = 100 * 365 * 86_400.0
+    series = make_series([[*(np.arange(20) * 60.0), century]])
+    (place,) = place_channels(series, measure_channels(series), np.zeros(1, np.bool_))
+    assert place["fill"] == pytest.approx(1)  # two bins of the century's 8,192
+    assert place["spread"] == pytest.approx(1)
