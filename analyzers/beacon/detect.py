@@ -29,7 +29,7 @@ NETWORK_FROM = 10
 has twelve. With fewer hosts a clock is all that is known."""
 
 KEEP_FROM = 0.02
-"""Channels whose clock scores less can never be told; their names are not kept."""
+"""Channels whose clock scores less are never told; their names are not kept."""
 
 ODD_PERIOD_LOG = 0.3
 """Where others keep a period at a destination and a host keeps one this far off (35 %), it does not do what they do."""
@@ -108,7 +108,10 @@ class Beacons:
                 members,
                 [[position[i] for i in group if i in position] for group in members],
                 outside[look.channel],
-                {k: channel_of(series, int(look.channel[k])) for k in np.flatnonzero(may_be_told).tolist()},
+                {
+                    k: channel_of(series, int(look.channel[k]), int(look.stats["n_answered"][k]))
+                    for k in np.flatnonzero(may_be_told).tolist()
+                },
                 channels_of_groups,
             )
         )
@@ -184,7 +187,7 @@ class Beacons:
         for k, (g, group) in enumerate(zip(may_be_told.tolist(), told, strict=True)):
             names = sorted({series.dest[i] for i in group.members})
             parts = [beneath(series, i) for i in busiest(series, group, MAX_BENEATH)]
-            channels[k] = channel_of(together, g, parts, names, group.words)
+            channels[k] = channel_of(together, g, int(stats["n_answered"][g]), parts, names, group.words)
         return merged, [group.members for group in told], channels
 
     def _scores(self) -> list[tuple[Floats, Floats, Table, Table]]:

@@ -52,7 +52,6 @@ PLACE = np.dtype(
         ("n_quiet_log", np.float64),  # ln(1 + beats in bins without people)
         ("quiet_nats", np.float64),  # evidence for a timer per gap in bins without people
         ("people_share", np.float64),  # share of the host's busy bins with people
-        ("n_untimed_log", np.float64),  # ln(1 + channels of the host that no clock drives)
         ("n_timed_log", np.float64),  # ln(1 + channels of the host that a clock drives)
         ("people_top", np.float64),  # untimed channels in one bin at the host's busiest (90th percentile)
     ]

@@ -49,14 +49,9 @@ class Look:
     def __len__(self) -> int:
         return len(self.channel)
 
-    def take(self, index: NDArray[np.int64]) -> Self:
-        """These channels only, without their twins' pairs."""
-        whole = {field.name: getattr(self, field.name) for field in fields(self)}
-        return type(self)(**{name: array if name == "pairs" else array[index] for name, array in whole.items()})
-
     def none(self) -> Self:
         """No channels."""
-        return self.take(np.zeros(0, np.int64))
+        return type(self)(**{field.name: getattr(self, field.name)[:0] for field in fields(self)})
 
     @property
     def timed(self) -> NDArray[np.bool_]:

@@ -160,7 +160,6 @@ def _place(
             row["people_share"] = people[-1] / busy[-1]
             row["people_top"] = top
             row["n_timed_log"] = math.log(1.0 + n_timed)
-            row["n_untimed_log"] = math.log(1.0 + channels.shape[0] - n_timed)
 
 
 def place_channels(

@@ -94,9 +94,9 @@ def explain(row: Any) -> list[str]:
     return sentences
 
 
-def explain_answers(row: Any, n_answered: int) -> list[str]:
+def explain_answers(row: Any) -> list[str]:
     """Whether anybody answered. row : STATS"""
-    n_events = int(row["n_events"])
+    n_events, n_answered = int(row["n_events"]), int(row["n_answered"])
     if n_answered == 0:
         attempts = count(n_events, "attempt")
         return [f"none of {attempts} was answered: the destination is blocked or gone, and still tried"]

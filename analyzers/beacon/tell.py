@@ -34,17 +34,23 @@ class Channel:
     """Who a channel or a group is. The finding has everything that does not depend on other channels."""
 
     finding: Finding
-    n_answered: int
     kind: str
     names: str
 
 
 def channel_of(
-    series: Series, i: int, members: Sequence[dict[str, Any]] = (), names: Sequence[str] = (), words: str = ""
+    series: Series,
+    i: int,
+    n_answered: int,
+    members: Sequence[dict[str, Any]] = (),
+    names: Sequence[str] = (),
+    words: str = "",
 ) -> Channel:
-    """Channel i of a series; for a group: what it was merged from (see `beneath`), its names, and what unites them."""
+    """Channel i of a series, of whose events `n_answered` got an answer.
+
+    members, names, words : of a group, what it was merged from (see `beneath`), its names, and what unites them
+    """
     begin, end = int(series.off[i]), int(series.off[i + 1])
-    n_answered = int(series.answered[begin:end].sum())
     finding = Finding(
         analyzer="beacon",
         orig_ip=series.orig_ip[i],
@@ -61,7 +67,7 @@ def channel_of(
         techniques=techniques(series, i, n_answered),
         channels=list(members),
     )
-    return Channel(finding, n_answered, series.kind[i], _names(names, words) if names else "")
+    return Channel(finding, series.kind[i], _names(names, words) if names else "")
 
 
 def beneath(series: Series, i: int) -> dict[str, Any]:
@@ -107,7 +113,7 @@ def tell(
         score = float(np.interp(score, [0.0, REPORT_FROM, 1.0], [0.0, REPORT_FROM, MOST_LABELLED]))
     sentences = [
         *explain(row),
-        *explain_answers(row, channel.n_answered),
+        *explain_answers(row),
         *([channel.names] if channel.names else []),
         *lowered,
         *explain_contacts(int(look.clients[k]), n_hosts, cost),
