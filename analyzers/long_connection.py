@@ -13,8 +13,8 @@ from typing import Any
 
 from analyzers.beacon.context import Population
 from analyzers.contacts import FirstContacts
-from analyzers.finding import Finding, by_score, severity_of
-from analyzers.pairs import Pair, highest_severity, surroundings, what_lowers
+from analyzers.finding import Finding, by_score
+from analyzers.pairs import Pair, finding_of, surroundings, what_lowers
 from analyzers.text import count, duration, size
 from sensor.site import Site
 
@@ -44,7 +44,8 @@ def find_long_connections(
         if open_s >= REPORT_FROM_S and pair.is_judged(site):
             said = _reasons(pair, open_s, longest_s, is_open, pieces)
             said += [*(lowered := what_lowers(pair, population)), *contacts.sentences(pair.orig_ip, pair.dest)]
-            found.append(_finding(pair, open_s, [*said, *surroundings(pair, site)], highest_severity(lowered)))
+            said += surroundings(pair, site)
+            found.append(finding_of("long-connection", pair, score(open_s), said, lowered))
     return sorted(found, key=by_score)
 
 
@@ -68,23 +69,3 @@ def _reasons(pair: Pair, open_s: float, longest_s: float, is_open: bool, pieces:
     if is_open:
         sentences.append("still open when the capture ended: it may be much longer")
     return sentences
-
-
-def _finding(pair: Pair, open_s: float, reasons: list[str], at_most: str) -> Finding:
-    value = score(open_s)
-    return Finding(
-        analyzer="long-connection",
-        orig_ip=pair.orig_ip,
-        dest=pair.dest,
-        dest_ips=tuple(pair.dest_ips),
-        resp_port=pair.resp_port,
-        proto=pair.proto,
-        score=round(value, 4),
-        severity=severity_of(value, at_most=at_most),
-        first_ts=pair.first_ts,
-        last_ts=pair.last_ts,
-        events=pair.connections,
-        via_proxy=pair.via_proxy,
-        reasons=reasons,
-        techniques=["T1071"],
-    )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from analyzers.beacon.context import Population, infrastructure_label
+from analyzers.finding import Finding, severity_of
 from analyzers.known import SEVERITY_CAP, label_of
 from analyzers.text import count
 from sensor.site import Site, parse_address
@@ -59,6 +60,26 @@ def what_lowers(pair: Pair, population: Population) -> list[str]:
 def highest_severity(lowered: list[str]) -> str:
     """The most that a pair's finding may be."""
     return SEVERITY_CAP if lowered else MOST_ALONE
+
+
+def finding_of(analyzer: str, pair: Pair, score: float, reasons: list[str], lowered: list[str]) -> Finding:
+    """The finding of a pair. lowered : the sentences of `what_lowers`, which cap its severity"""
+    return Finding(
+        analyzer=analyzer,
+        orig_ip=pair.orig_ip,
+        dest=pair.dest,
+        dest_ips=tuple(pair.dest_ips),
+        resp_port=pair.resp_port,
+        proto=pair.proto,
+        score=round(score, 4),
+        severity=severity_of(score, at_most=highest_severity(lowered)),
+        first_ts=pair.first_ts,
+        last_ts=pair.last_ts,
+        events=pair.connections,
+        via_proxy=pair.via_proxy,
+        reasons=reasons,
+        techniques=["T1071"],
+    )
 
 
 def surroundings(pair: Pair, site: Site) -> list[str]:

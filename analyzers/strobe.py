@@ -12,8 +12,8 @@ from typing import Any
 
 from analyzers.beacon.context import Population
 from analyzers.contacts import FirstContacts
-from analyzers.finding import Finding, by_score, severity_of
-from analyzers.pairs import Pair, highest_severity, surroundings, what_lowers
+from analyzers.finding import Finding, by_score
+from analyzers.pairs import Pair, finding_of, surroundings, what_lowers
 from analyzers.text import count, duration, percent, size
 from sensor.site import Site
 
@@ -78,7 +78,6 @@ def _judge(
 ) -> Finding:
     busiest = max(row["connections"] for row in slots)
     silent, ports = sum(row["silent"] for row in slots), max(row["ports"] for row in slots)
-    value = score(pair.connections, busiest)
     lowered = what_lowers(pair, population)
     stretches = count(len(slots), "stretch", "stretches")
     reasons = [
@@ -90,19 +89,5 @@ def _judge(
     if ports > 1:
         reasons.append(f"{ports:,} different ports in one stretch")
     reasons.append(f"{size(pair.orig_bytes)} sent, {size(pair.resp_bytes)} received")
-    return Finding(
-        analyzer="strobe",
-        orig_ip=pair.orig_ip,
-        dest=pair.dest,
-        dest_ips=tuple(pair.dest_ips),
-        resp_port=pair.resp_port,
-        proto=pair.proto,
-        score=round(value, 4),
-        severity=severity_of(value, at_most=highest_severity(lowered)),
-        first_ts=pair.first_ts,
-        last_ts=pair.last_ts,
-        events=pair.connections,
-        via_proxy=pair.via_proxy,
-        reasons=[*reasons, *lowered, *contacts.sentences(pair.orig_ip, pair.dest), *surroundings(pair, site)],
-        techniques=["T1071"],
-    )
+    reasons += [*lowered, *contacts.sentences(pair.orig_ip, pair.dest), *surroundings(pair, site)]
+    return finding_of("strobe", pair, score(pair.connections, busiest), reasons, lowered)
