@@ -16,16 +16,12 @@ from analyzers.beacon.context import BUSY_DESTS, Population
 from analyzers.contacts import FirstContacts
 from analyzers.egress import (
     KNOWN_PORTS,
-    WEB_PORTS,
     EgressTable,
     Kept,
     Surroundings,
-    decide_mode,
     guess_roles,
     judge_clients,
     judge_servers,
-    learn_proxies,
-    proxies_of,
     servers_of,
 )
 from analyzers.egress.beat import blocked_beats
@@ -50,6 +46,7 @@ from sensor.store.series import population_columns, series_columns
 from sensor.store.store import Store
 from sensor.store.summaries import hosts_first_seen, save_channels, save_hosts
 from sensor.store.watch import watched
+from sensor.survey import gather_egress
 
 MIN_CHANNEL_EVENTS = 4
 """Channels with fewer events cannot be scored and are not kept in the database; the lake has them."""
@@ -165,13 +162,8 @@ def judge_egress(
     """
     kept = Kept()
     with Egress(store, site, since_ns, until_ns) as egress:
-        asked = egress.proxies()
-        learned = learn_proxies(asked, site)
-        proxies = proxies_of(site, learned)
+        asked, learned, users, mode = gather_egress(egress, site)
         services = egress.services()
-        egress.gather(proxies)
-        users = frozenset(orig for orig, resp, port, _ in asked if (resp, port) in proxies or (resp, None) in proxies)
-        mode = decide_mode(site, learned, users, egress.web_hosts(WEB_PORTS), egress.via_words())
         report.notes.append(f"proxy mode {mode.word}: {mode.why}")
         report.notes += [
             f"proxy {proxy.ip}:{proxy.port} was learned from {count(proxy.requests, 'flow')} of "

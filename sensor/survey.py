@@ -40,6 +40,22 @@ class Survey:
     resolvers_outside: list[tuple[str, int]] = field(default_factory=list)
 
 
+def gather_egress(
+    egress: Egress, site: Site
+) -> tuple[list[tuple[str, str, int, int]], list[LearnedProxy], frozenset[str], Mode]:
+    """Sum up the way out around the proxies that are declared or seen at work.
+
+    Returns: who asked whom as a proxy (as `Egress.proxies`), the proxies learned, the hosts that use one, and the mode.
+    Raises: StoreError.
+    """
+    asked = egress.proxies()
+    learned = learn_proxies(asked, site)
+    own = proxies_of(site, learned)
+    egress.gather(own)
+    users = frozenset(orig for orig, resp, port, _ in asked if (resp, port) in own or (resp, None) in own)
+    return asked, learned, users, decide_mode(site, learned, users, egress.web_hosts(WEB_PORTS), egress.via_words())
+
+
 def survey(
     store: Store, site: Site, span: Span = (None, None), during: Sequence[tuple[int, int]] | None = None
 ) -> Survey:
@@ -49,13 +65,8 @@ def survey(
     Raises: StoreError.
     """
     with Egress(store, site, *span) as egress:
-        asked = egress.proxies()
-        learned = learn_proxies(asked, site)
-        own = proxies_of(site, learned)
+        asked, learned, _, mode = gather_egress(egress, site)
         services = egress.services()
-        egress.gather(own)
-        users = frozenset(orig for orig, resp, port, _ in asked if (resp, port) in own or (resp, None) in own)
-        mode = decide_mode(site, learned, users, egress.web_hosts(WEB_PORTS), egress.via_words())
         found = Survey(mode, proxies=learned, resolvers_outside=egress.resolvers())
         direct = egress.direct_flows()
         strangers = egress.strangers()
