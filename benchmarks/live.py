@@ -23,11 +23,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from measure import machine
+from namespace import INSIDE, KAGAMI, start_again_inside
 
-REPO = Path(__file__).resolve().parent.parent
 TICKS = os.sysconf("SC_CLK_TCK")
 SETTLE_S = 2.0
-KAGAMI = [sys.executable, "-c", "from sensor.cli.main import main; main()"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,15 +151,12 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--capture", type=Path)
     parser.add_argument("--only", nargs="*", default=[])
-    parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument(INSIDE, action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.inside:
         inside(options)
         return
-    user = [] if os.getuid() == 0 else ["--map-root-user"]
-    path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-    command = ["unshare", "--net", *user, sys.executable, *sys.argv, "--inside"]
-    sys.exit(subprocess.run(command, env=os.environ | {"PATH": path, "PYTHONPATH": str(REPO)}, check=False).returncode)
+    sys.exit(start_again_inside())
 
 
 if __name__ == "__main__":

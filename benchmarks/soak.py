@@ -8,7 +8,6 @@ end whether memory after the first third stayed within 5 %. Needs root (or user 
 """
 
 import argparse
-import os
 import signal
 import subprocess
 import sys
@@ -16,8 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
-REPO = Path(__file__).resolve().parent.parent
-KAGAMI = [sys.executable, "-c", "from sensor.cli.main import main; main()"]
+from namespace import INSIDE, KAGAMI, REPO, start_again_inside
+
 PACE = "--pps=60000"
 STEADY = 0.05
 
@@ -81,14 +80,11 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--capture", type=Path, default=REPO / "pcaps" / "demo" / "demo.pcap")
     parser.add_argument("--lake-gib", type=float, default=0.05)
-    parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument(INSIDE, action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.inside:
         sys.exit(0 if inside(options) else 1)
-    user = [] if os.getuid() == 0 else ["--map-root-user"]
-    path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-    command = ["unshare", "--net", *user, sys.executable, *sys.argv, "--inside"]
-    sys.exit(subprocess.run(command, env=os.environ | {"PATH": path, "PYTHONPATH": str(REPO)}, check=False).returncode)
+    sys.exit(start_again_inside())
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ import csv
 import hashlib
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +17,7 @@ from sensor.response.bundle import MANIFEST, SUMS, Bundle
 from sensor.run import replay
 from sensor.site import load_site
 from tests.support.cli_store import HOSTILE, make_store
+from tests.support.command import caller
 from tests.support.programs import needs
 
 DEMO = Path(__file__).resolve().parents[2] / "pcaps" / "demo" / "demo.pcap"
@@ -36,13 +36,7 @@ def kagami(
 ) -> Callable[..., SimpleNamespace]:
     monkeypatch.setenv("KAGAMI_STORE", str(store))
 
-    def call(*args: str) -> SimpleNamespace:
-        code = run(list(args))
-        sys.stdout.flush()
-        out, err = capfd.readouterr()
-        return SimpleNamespace(code=code, out=out, err=err)
-
-    return call
+    return caller(capfd)
 
 
 def test_everything_is_there_and_checks(kagami: Any, tmp_path: Path) -> None:

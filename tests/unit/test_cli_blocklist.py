@@ -4,7 +4,6 @@ import csv
 import hashlib
 import io
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from sensor.cli.main import run
 from sensor.cli.verbs.blocklist import FORMATS
 from sensor.response.formats.table import FORMS
 from sensor.store.store import Store
 from tests.support.cli_store import BEACON_HOST, BEACON_IP, BEACON_NAME, BYPASS_HOST, finding, make_store
+from tests.support.command import caller
 
 
 @pytest.fixture
@@ -31,13 +30,7 @@ def kagami(
     monkeypatch.setenv("KAGAMI_STORE", str(path))
     monkeypatch.delenv("KAGAMI_SITE", raising=False)
 
-    def call(*args: str) -> SimpleNamespace:
-        code = run(list(args))
-        sys.stdout.flush()
-        out, err = capfd.readouterr()
-        return SimpleNamespace(code=code, out=out, err=err)
-
-    return call
+    return caller(capfd)
 
 
 def add_findings(path: Path, *dests: str) -> None:

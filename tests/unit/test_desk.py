@@ -3,7 +3,6 @@
 import json
 import re
 import sqlite3
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from sensor.cli.main import run
 from sensor.cli.people import parse_until
 from sensor.errors import UsageError
 from sensor.store import desk
@@ -22,6 +20,7 @@ from sensor.store.match import overlaps, parse_target
 from sensor.store.schema import DATABASE_NAME
 from sensor.store.store import Store
 from tests.support.cli_store import BEACON_HOST, BEACON_IP, BEACON_NAME, BYPASS_HOST, BYPASS_IP, make_store
+from tests.support.command import caller
 
 NOW = 1_700_000_000_000_000_000
 DAY = 86_400_000_000_000
@@ -39,13 +38,7 @@ def kagami(
     monkeypatch.setenv("KAGAMI_STORE", str(path))
     monkeypatch.delenv("KAGAMI_SITE", raising=False)
 
-    def call(*args: str) -> SimpleNamespace:
-        code = run(list(args))
-        sys.stdout.flush()
-        out, err = capfd.readouterr()
-        return SimpleNamespace(code=code, out=out, err=err)
-
-    return call
+    return caller(capfd)
 
 
 def allow(store: Store, dest: str, **options: Any) -> int:

@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,12 +13,12 @@ from hypothesis import example, given
 from sensor.cli.columns import FINDING_GROUPS
 from sensor.cli.exports import EXPORTS, records
 from sensor.cli.follow import changes
-from sensor.cli.main import run
 from sensor.cli.verbs.findings import EXPORT_NAMES
 from sensor.store.groups import grouped, registered_domain, shapes
 from sensor.store.store import Store
 from tests.property.test_hostile_output import HOSTILE_TEXT, encodable, rows_of
 from tests.support.cli_store import BEACON_HOST, BEACON_NAME, HOSTILE, N_BEATS, finding, make_store
+from tests.support.command import caller
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +32,7 @@ def kagami(
 ) -> Callable[..., SimpleNamespace]:
     monkeypatch.setenv("KAGAMI_STORE", str(path))
 
-    def call(*args: str) -> SimpleNamespace:
-        code = run(list(args))
-        sys.stdout.flush()
-        out, err = capfd.readouterr()
-        return SimpleNamespace(code=code, out=out, err=err)
-
-    return call
+    return caller(capfd)
 
 
 def a_finding(**values: Any) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 import json
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,7 +13,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sensor.cli.main import run
 from sensor.cli.report import html, markdown
 from sensor.cli.report.words import _CATALOGUE, LANGUAGES, Words, harmless
 from sensor.response.summary import Summary, summarize
@@ -22,6 +20,7 @@ from sensor.store import desk
 from sensor.store.store import Store
 from tests.property.test_hostile_output import HOSTILE_TEXT, dossier_of
 from tests.support.cli_store import BEACON_HOST, HOSTILE, make_store
+from tests.support.command import caller
 from tests.support.programs import needs
 
 NOW = 1_764_064_800_000_000_000
@@ -81,13 +80,7 @@ def kagami(
 ) -> Callable[..., SimpleNamespace]:
     monkeypatch.setenv("KAGAMI_STORE", str(path))
 
-    def call(*args: str) -> SimpleNamespace:
-        code = run(list(args))
-        sys.stdout.flush()
-        out, err = capfd.readouterr()
-        return SimpleNamespace(code=code, out=out, err=err)
-
-    return call
+    return caller(capfd)
 
 
 def summary_of(text: str) -> Summary:
