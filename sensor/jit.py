@@ -16,14 +16,14 @@ from typing import Any
 
 import numba
 from numba.core import types
-from numba.core.imputils import lower_cast
 
+from sensor.numba_patches import patch_numba
 from sensor.parts import PartCompiler
 
 _ROOT = Path(__file__).resolve().parent.parent
 _KERNEL_PACKAGES = ("capture", "decode", "flows", "protocols", "beacon")
 _DONE = "complete"
-_FROZEN = ("constants.py", "dtypes.py", "far.py", "parts.py")  # kernels take their numbers in at compile time
+_FROZEN = ("constants.py", "dtypes.py", "far.py", "numba_patches.py", "parts.py")  # what compiled code holds of these
 
 
 def _sources_digest() -> str:
@@ -52,6 +52,8 @@ CACHE_DIR = _cache_dir()
 if CACHE_DIR is not None:
     # not by the environment: numba may have been imported before
     setattr(numba.config, "CACHE_DIR", str(CACHE_DIR))  # noqa: B010  (numba makes its settings at run time)
+
+patch_numba()
 
 
 def first_run() -> bool:
@@ -131,9 +133,3 @@ def packet_kernel(*args: Any, **options: Any) -> Callable[..., Any]:
     The driver's own references keep the arrays alive for the length of the outermost call.
     """
     return kernel(*args, **{"_nrt": False, "no_cfunc_wrapper": True, **options})
-
-
-@lower_cast(types.NestedArray, types.Array)
-def _array_of_a_record(context: Any, builder: Any, source: Any, target: Any, value: Any) -> Any:
-    """An array inside a record is handed to a kernel that takes any array: to numba both look alike."""
-    return value

@@ -18,11 +18,17 @@ from sensor.protocols import tls_hello as hello_at
 from sensor.protocols import tls_server as server_at
 from sensor.protocols.app_tor import TOR_DIGITS, is_tor_like_name
 from sensor.protocols.reads import FRAMES, be16
-from sensor.protocols.sha256 import DIGEST_BYTES, sha256
-from sensor.protocols.text import put_hex
 from sensor.protocols.tls import RECORD_BYTES_MAX, RECORD_HEADER_BYTES, RECORD_TYPE_HANDSHAKE, join_records
 from sensor.protocols.tls_certificate import parse_certificate
-from sensor.protocols.tls_fingerprint import JA3_BYTES, JA4_BYTES, ja3, ja3s, ja4
+from sensor.protocols.tls_fingerprint import (
+    CERTIFICATE_BYTES,
+    JA3_BYTES,
+    JA4_BYTES,
+    certificate_fingerprint,
+    ja3,
+    ja3s,
+    ja4,
+)
 from sensor.protocols.tls_hello import parse_client_hello
 from sensor.protocols.tls_server import parse_server_hello
 
@@ -128,10 +134,8 @@ def _take_certificate(s, f, data, pos, end):
     fact["issuer_id"] = _text(s, data, found[certificate_at.ISSUER], found[certificate_at.ISSUER + 1])
     der, n_bytes = found[certificate_at.DER], found[certificate_at.DER + 1]
     if n_bytes > 0:
-        text = s.scratch.text
-        sha256(data, der, der + n_bytes, text, 2 * DIGEST_BYTES, s.scratch.words)
-        put_hex(text, 0, text, 2 * DIGEST_BYTES, DIGEST_BYTES)
-        fact["cert_id"] = intern(s.pool, text, 0, 2 * DIGEST_BYTES)
+        certificate_fingerprint(data, der, n_bytes, s.prints, s.scratch.text)
+        fact["cert_id"] = intern(s.pool, s.scratch.text, 0, CERTIFICATE_BYTES)
 
 
 @kernel(t.int64(STATE_REC, FLOW_REC, FRAMES, t.int64, t.int64))

@@ -1,4 +1,4 @@
-"""What every parser here shares: how it is compiled, the type of the bytes it reads, and big-endian reads from them.
+"""What every parser here shares: how it is compiled, the type of the bytes it reads, and reads of numbers from them.
 
 Nothing here checks bounds: the caller has done so before each read.
 """
@@ -43,4 +43,13 @@ def be64(frames, at):
     value = np.uint64(0)
     for i in range(8):
         value = (value << np.uint64(8)) | np.uint64(frames[at + i])
+    return value
+
+
+@kernel(types.uint64(FRAMES, types.int64), **HELPER)
+def le64(frames, at):
+    """The unsigned 64-bit little-endian number at `frames[at:at + 8]`."""
+    value = np.uint64(0)
+    for i in range(8):
+        value |= np.uint64(frames[at + i]) << np.uint64(8 * i)
     return value

@@ -8,7 +8,7 @@ import numpy as np
 from numba import types
 
 from sensor.jit import kernel
-from sensor.protocols.reads import HELPER, LEAF
+from sensor.protocols.reads import HELPER, LEAF, le64
 
 _U64 = types.uint64
 _STATE = types.UniTuple(types.uint64, 4)
@@ -68,9 +68,11 @@ def siphash13_text(k0, k1, text, pos, length):
     done = np.int64(0)
     while done <= length:
         word = np.uint64(length)
-        if done < length:
+        if done + 8 <= length:
+            word = le64(text, pos + done)
+        elif done < length:
             word = np.uint64(0)
-            for i in range(min(np.int64(8), length - done)):
+            for i in range(length - done):
                 word |= np.uint64(text[pos + done + i]) << np.uint64(8 * i)
         v0, v1, v2, v3 = _round(v0, v1, v2, v3 ^ word)
         v0 ^= word

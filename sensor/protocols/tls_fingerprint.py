@@ -1,7 +1,8 @@
-"""JA3, JA3S and JA4 fingerprints of what tls_hello.py and tls_server.py read: which program speaks TLS here.
+"""JA3, JA3S and JA4 fingerprints of what tls_hello.py and tls_server.py read, which say what program speaks TLS, and
+the certificate's.
 
-Anyone can imitate them: they find what does not hide. Most hellos have been seen before, so the hashes are remembered
-under a keyed hash of the text they are taken of; see FINGERPRINTS.
+Anyone can imitate the former: they find what does not hide. Most hellos and certificates have been seen before, so the
+hashes are remembered under a keyed hash of the bytes they are taken of; see FINGERPRINTS.
 
 Source: salesforce/ja3, README (JA3, JA3S); FoxIO, technical_details/JA4.md (JA4, the TLS client only).
 """
@@ -25,6 +26,7 @@ from sensor.protocols.tls_hello import is_grease
 
 JA3_BYTES = 32
 JA4_BYTES = 36
+CERTIFICATE_BYTES = 2 * _sha256.DIGEST_BYTES
 TEXT_BYTES = 1 << 16  # all that a hello of one TLS record can need
 _MOST_VALUES = 1 << 14
 _SLOTS = 1 << 10
@@ -36,8 +38,10 @@ FINGERPRINTS = np.dtype(
         ("key", np.uint64, (2,)),  # secret of the keyed hash, for the caller to set
         ("ja3_code", np.uint64, (_SLOTS,)),  # keyed hash of the text of a JA3 or JA3S, 0 free
         ("ja4_code", np.uint64, (_SLOTS,)),
+        ("certificate_code", np.uint64, (_SLOTS,)),  # keyed hash of a certificate, 0 free
         ("ja3", np.uint8, (_SLOTS, JA3_BYTES)),  # the fingerprint, ASCII
         ("ja4", np.uint8, (_SLOTS, _HASHES_BYTES)),  # its part behind the first "_", ASCII
+        ("certificate", np.uint8, (_SLOTS, CERTIFICATE_BYTES)),  # its fingerprint, ASCII
         ("work", np.uint32, (_sha256.WORK_WORDS,)),  # scratch from here on
         ("places", np.uint32, (256,)),
         ("values", np.uint16, (_MOST_VALUES,)),
@@ -108,17 +112,17 @@ def _put_types(text, at, data, start, n_bytes, with_grease):
     return at if at == first else at - 1
 
 
-@kernel(types.uint64(FINGERPRINTS_REC, _INT), **HELPER)
-def _code_of(prints, length):
-    """The keyed hash of the text, never 0."""
-    code = siphash13_text(prints.key[0], prints.key[1], prints.text, 0, length)
+@kernel(types.uint64(FINGERPRINTS_REC, FRAMES, _INT, _INT), **HELPER)
+def _code_of(prints, data, at, n_bytes):
+    """The keyed hash of data[at:at + n_bytes], never 0."""
+    code = siphash13_text(prints.key[0], prints.key[1], data, at, n_bytes)
     return code if code else np.uint64(1)
 
 
 @kernel(types.void(FINGERPRINTS_REC, _INT, _TEXT), **LEAF)
 def _finish_ja3(prints, length, out):
     """Write the MD5 of the text in hexadecimal to `out`."""
-    code = _code_of(prints, length)
+    code = _code_of(prints, prints.text, 0, length)
     slot = np.int64(code & np.uint64(_SLOTS - 1))
     known = prints.ja3[slot]
     if prints.ja3_code[slot] != code:
@@ -342,7 +346,7 @@ def ja4(data, hello, transport, prints, out):
             if not is_grease(code):
                 length = _put_code(text, length, code)
         length = length - 1 if length > first + 1 else first
-    code = _code_of(prints, length)
+    code = _code_of(prints, prints.text, 0, length)
     slot = np.int64(code & np.uint64(_SLOTS - 1))
     known = prints.ja4[slot]
     if prints.ja4_code[slot] != code:
@@ -354,3 +358,17 @@ def ja4(data, hello, transport, prints, out):
     for i in range(_HASHES_BYTES):
         out[11 + i] = known[i]
     return True
+
+
+@kernel(types.void(FRAMES, _INT, _INT, FINGERPRINTS_REC, _TEXT), **LEAF)
+def certificate_fingerprint(data, at, n_bytes, prints, out):
+    """Write the SHA-256 of the certificate data[at:at + n_bytes] (DER) to out[:CERTIFICATE_BYTES], ASCII."""
+    code = _code_of(prints, data, at, n_bytes)
+    slot = np.int64(code & np.uint64(_SLOTS - 1))
+    known = prints.certificate[slot]
+    if prints.certificate_code[slot] != code:
+        sha256(data, at, at + n_bytes, prints.digest, 0, prints.work)
+        put_hex(known, 0, prints.digest, 0, _sha256.DIGEST_BYTES)
+        prints.certificate_code[slot] = code
+    for i in range(CERTIFICATE_BYTES):
+        out[i] = known[i]

@@ -1,5 +1,6 @@
 """What a ClientHello offers, and published JA3 and JA4 fingerprints."""
 
+import hashlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -322,6 +323,15 @@ def test_many_fingerprints_stay_right_in_few_slots() -> None:
         assert facts is not None
         assert Hello(raw).ja3(prints) == twins.md5(twins.ja3_text(facts))
         assert Hello(raw).ja4(prints) == twins.ja4(facts)
+
+
+def test_certificates_seen_again_keep_their_fingerprint() -> None:
+    prints, out = new_prints(), np.zeros(tls_fingerprint.CERTIFICATE_BYTES, np.uint8)
+    rng = np.random.default_rng(5)
+    certificates = [rng.bytes(int(n)) for n in rng.integers(1, 300, 3000)]
+    for der in certificates + certificates[::-7]:
+        tls_fingerprint.certificate_fingerprint(frames_of(b"before" + der), 6, len(der), prints, out)
+        assert out.tobytes().decode() == hashlib.sha256(der).hexdigest()
 
 
 def test_too_little_room_for_a_fingerprint() -> None:
