@@ -44,11 +44,12 @@ class Sightings:
 
     def add(self, batch: Batch, packets: NDArray[np.void]) -> None:
         """Take what a batch tells. packets : its PACKET rows"""
-        is_ok, is_udp = packets["status"] == STATUS_OK, packets["proto"] == PROTO_UDP
-        src, dst = packets["src_port"], packets["dst_port"]
-        dhcp = is_udp & is_ok & (((src == 67) | (src == 68)) & ((dst == 67) | (dst == 68)))
-        netbios = is_udp & is_ok & (src == 137) & (dst == 137)
-        for row in self._some(np.flatnonzero(dhcp | netbios)):
+        udp = np.flatnonzero(packets["proto"] == PROTO_UDP)  # few: the rest is asked of them alone
+        src, dst = packets["src_port"][udp], packets["dst_port"][udp]
+        dhcp = ((src == 67) | (src == 68)) & ((dst == 67) | (dst == 68))
+        netbios = (src == 137) & (dst == 137)
+        told = udp[dhcp | netbios]
+        for row in self._some(told[packets["status"][told] == STATUS_OK]):
             p = packets[row]
             begin = int(p["payload_off"])
             payload = batch.frames[begin : begin + int(p["payload_cap"])].tobytes()
