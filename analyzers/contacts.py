@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from analyzers.text import count, duration
+from analyzers.words import english as say
+from analyzers.words.phrase import Phrase
 
 ENOUGH_HISTORY_S = 86_400.0
 """With less than a day before it, nobody can say that a contact is new."""
@@ -16,7 +17,7 @@ class FirstContacts:
     begins_ns: int | None = None
     of: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
-    def sentences(self, orig_ip: str, dest: str) -> list[str]:
+    def sentences(self, orig_ip: str, dest: str) -> list[Phrase]:
         """What can be said of a client and a destination: one sentence, or none."""
         firsts = self.of.get(dest, {})
         if orig_ip not in firsts or self.begins_ns is None:
@@ -24,8 +25,7 @@ class FirstContacts:
         mine, earliest = firsts[orig_ip], min(firsts.values())
         before_s, after_s = (mine - self.begins_ns) / 1e9, (mine - earliest) / 1e9
         if after_s >= ENOUGH_HISTORY_S:
-            hosts = count(len(firsts) - 1, "other host")
-            return [f"this host was first seen there {duration(after_s)} after the first of {hosts}"]
+            return [say.later_than_others(after_s, len(firsts) - 1)]
         if mine == earliest and before_s >= ENOUGH_HISTORY_S:
-            return [f"first contact: in the {duration(before_s)} kept before, no host was seen at this destination"]
+            return [say.first_contact(before_s)]
         return []

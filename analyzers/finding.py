@@ -6,6 +6,8 @@ Analyzers make findings; the store adds the identity, the triage state and the n
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from analyzers.words.phrase import Phrase
+
 SEVERITIES = ("low", "medium", "high", "critical")
 SEVERITY_FROM = (0.0, 0.6, 0.8, 0.95)
 """The lowest score of each severity: medium from 0.6, high from 0.8, critical from 0.95."""
@@ -25,7 +27,7 @@ class Finding:
     interval_s, jitter_frac : the beat and half the spread of the middle 90 % of gaps as a share of it; None: no beat
     via_proxy : the proxy in between, or empty
     outcome : established, half, refused, unanswered, or empty where the analyzer does not judge it
-    reasons : plain sentences with their numbers, the most telling first
+    reasons : phrases of `analyzers.words.english`, the most telling first
     techniques : MITRE ATT&CK ids
     channels : where the claim stands on several destinations, one mapping each: dest, dest_ips, resp_port, proto,
         via_proxy, outcome, events, orig_bytes, resp_bytes, first_ts, last_ts, label (a benign explanation, or empty)
@@ -46,13 +48,15 @@ class Finding:
     jitter_frac: float | None = None
     via_proxy: str = ""
     outcome: str = ""
-    reasons: list[str] = field(default_factory=list)
+    reasons: list[Phrase] = field(default_factory=list)
     techniques: list[str] = field(default_factory=list)
     channels: list[dict[str, Any]] = field(default_factory=list)
 
     def row(self) -> dict[str, Any]:
-        """The fields by name, as the store takes them; lists are not copied."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        """The fields by name, as the store takes them, and `phrases`: what reasons and destination were made of, by
+        their text. Lists are not copied."""
+        phrases = {str(text): text.made for text in (self.dest, *self.reasons) if isinstance(text, Phrase)}
+        return {field.name: getattr(self, field.name) for field in fields(self)} | {"phrases": phrases}
 
 
 def severity_of(score: float, at_most: str = "critical") -> str:

@@ -15,7 +15,8 @@ from analyzers.beacon.context import Population
 from analyzers.contacts import FirstContacts
 from analyzers.finding import Finding, by_score
 from analyzers.pairs import Pair, finding_of, surroundings, what_lowers
-from analyzers.text import count, duration, size
+from analyzers.words import english as say
+from analyzers.words.phrase import Phrase
 from sensor.site import Site
 
 MIN_OPEN_S = 3600.0
@@ -57,15 +58,13 @@ def score(open_s: float) -> float:
     return STEPS[-1][1]
 
 
-def _reasons(pair: Pair, open_s: float, longest_s: float, is_open: bool, pieces: int) -> list[str]:
-    first = f"{count(pair.connections, 'connection')} of an hour or more, open for {duration(open_s)}"
-    if pair.connections > 1:
-        first += f" together, the longest for {duration(longest_s)}"
-    sentences = [first, f"{size(pair.orig_bytes)} sent, {size(pair.resp_bytes)} received in that time"]
+def _reasons(pair: Pair, open_s: float, longest_s: float, is_open: bool, pieces: int) -> list[Phrase]:
+    sentences = [
+        say.long_connections(pair.connections, open_s, longest_s),
+        say.volume_meanwhile(pair.orig_bytes, pair.resp_bytes),
+    ]
     if pieces > pair.connections:
-        sentences.append(
-            f"put together from {pieces:,} flows with the same addresses and ports, silent for minutes between"
-        )
+        sentences.append(say.put_together(pieces))
     if is_open:
-        sentences.append("still open when the capture ended: it may be much longer")
+        sentences.append(say.still_open())
     return sentences

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from analyzers.beacon.context import Population, infrastructure_label
 from analyzers.finding import Finding, severity_of
 from analyzers.known import SEVERITY_CAP, label_of
-from analyzers.text import count
+from analyzers.words import english as say
+from analyzers.words.phrase import Phrase
 from sensor.site import Site, parse_address
 
 MIN_HOSTS, COMMON_SHARE = 5, 0.25
@@ -45,24 +46,23 @@ class Pair:
         return any(site.is_outside(address) for address in self.dest_ips)
 
 
-def what_lowers(pair: Pair, population: Population) -> list[str]:
+def what_lowers(pair: Pair, population: Population) -> list[Phrase]:
     """Sentences on why the severity is low: known software, everyday infrastructure, a destination of many hosts."""
     label = infrastructure_label(pair.proto, pair.resp_port)
     label = label or label_of(pair.dest, pair.proto, 0 if pair.via_proxy else pair.resp_port)
-    sentences = [f"this looks like {label}; the severity is lowered"] if label else []
+    sentences = [say.looks_like(label, "severity")] if label else []
     contacting = population.clients_of.get(pair.dest, 1)
     if population.n_hosts >= MIN_HOSTS and contacting >= COMMON_SHARE * population.n_hosts:
-        hosts = count(population.n_hosts, "host")
-        sentences.append(f"{contacting:,} of the {hosts} seen contact this destination; the severity is lowered")
+        sentences.append(say.many_hosts(contacting, population.n_hosts))
     return sentences
 
 
-def highest_severity(lowered: list[str]) -> str:
+def highest_severity(lowered: list[Phrase]) -> str:
     """The most that a pair's finding may be."""
     return SEVERITY_CAP if lowered else MOST_ALONE
 
 
-def finding_of(analyzer: str, pair: Pair, score: float, reasons: list[str], lowered: list[str]) -> Finding:
+def finding_of(analyzer: str, pair: Pair, score: float, reasons: list[Phrase], lowered: list[Phrase]) -> Finding:
     """The finding of a pair. lowered : the sentences of `what_lowers`, which cap its severity"""
     return Finding(
         analyzer=analyzer,
@@ -82,9 +82,9 @@ def finding_of(analyzer: str, pair: Pair, score: float, reasons: list[str], lowe
     )
 
 
-def surroundings(pair: Pair, site: Site) -> list[str]:
+def surroundings(pair: Pair, site: Site) -> list[Phrase]:
     """Facts that everything said of a pair ends with."""
-    sentences = [f"asked of the proxy {pair.via_proxy}"] if pair.via_proxy else []
+    sentences = [say.asked_of_proxy(pair.via_proxy)] if pair.via_proxy else []
     if not site.is_internal(pair.orig_ip):
-        sentences.append(f"{pair.orig_ip} is not in the internal networks: name them if it is one of yours")
+        sentences.append(say.not_internal(pair.orig_ip))
     return sentences

@@ -14,7 +14,7 @@ from analyzers.beacon.context import Population
 from analyzers.contacts import FirstContacts
 from analyzers.finding import Finding, by_score
 from analyzers.pairs import Pair, finding_of, surroundings, what_lowers
-from analyzers.text import count, duration, percent, size
+from analyzers.words import english as say
 from sensor.site import Site
 
 SLOT_S = 600
@@ -79,15 +79,11 @@ def _judge(
     busiest = max(row["connections"] for row in slots)
     silent, ports = sum(row["silent"] for row in slots), max(row["ports"] for row in slots)
     lowered = what_lowers(pair, population)
-    stretches = count(len(slots), "stretch", "stretches")
-    reasons = [
-        f"{count(pair.connections, 'connection')} in {stretches} of {duration(SLOT_S)}, {busiest:,} in the busiest: "
-        f"{busiest / SLOT_S:.1f} a second, where {MIN_CONNECTIONS / SLOT_S:.0f} a second is a strobe"
-    ]
+    reasons = [say.strobe(pair.connections, len(slots), SLOT_S, busiest, MIN_CONNECTIONS)]
     if silent:
-        reasons.append(f"{percent(silent / pair.connections)} of them were not answered")
+        reasons.append(say.share_unanswered(silent / pair.connections))
     if ports > 1:
-        reasons.append(f"{ports:,} different ports in one stretch")
-    reasons.append(f"{size(pair.orig_bytes)} sent, {size(pair.resp_bytes)} received")
+        reasons.append(say.many_ports(ports))
+    reasons.append(say.volume(pair.orig_bytes, pair.resp_bytes))
     reasons += [*lowered, *contacts.sentences(pair.orig_ip, pair.dest), *surroundings(pair, site)]
     return finding_of("strobe", pair, score(pair.connections, busiest), reasons, lowered)

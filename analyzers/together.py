@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from analyzers.finding import Finding, severity_of
+from analyzers.words import english as say
 
 BYPASS_GAIN = 0.15
 """What a beacon gains by going around the proxy: software that keeps time asks the proxy it was given."""
@@ -33,6 +34,4 @@ def raise_bypassing(beacons: Iterable[Finding], around: frozenset[Channel]) -> N
         if is_around and finding.events >= ENOUGH_EVENTS and finding.score < MOST:
             raised = min(finding.score + BYPASS_GAIN, MOST)
             finding.score, finding.severity = round(raised, 4), severity_of(raised)
-            finding.reasons.append(
-                f"goes around the proxy as well, which raises the score by {BYPASS_GAIN:.2f} at most"
-            )
+            finding.reasons.append(say.goes_around_as_well(BYPASS_GAIN))

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from analyzers.finding import Finding, severity_of
-from analyzers.text import count, size
+from analyzers.words import english as say
+from analyzers.words.phrase import Phrase
 
 CONTACT_SCORE = 0.9
 LOOKUP_SCORE = 0.65
@@ -66,12 +67,10 @@ def find_watched(contacts: Iterable[Contact]) -> list[Finding]:
     return list(found.values())
 
 
-def _reasons(contact: Contact) -> list[str]:
-    what = "asked DNS for" if contact.is_lookup else "contacted"
-    known = f": {contact.reason}" if contact.reason else ""
-    origin = f" (from {contact.origin})" if contact.origin else ""
-    sentences = [f"{what} {contact.value}, which is under watch{known}{origin}"]
-    if not contact.is_lookup:
-        told = f"sent {size(contact.orig_bytes)}, received {size(contact.resp_bytes)}"
-        sentences.append(f"{count(contact.events, 'contact')} with it; {told}")
-    return sentences
+def _reasons(contact: Contact) -> list[Phrase]:
+    if contact.is_lookup:
+        return [say.asked_dns_for(contact.value, contact.reason, contact.origin)]
+    return [
+        say.contacted(contact.value, contact.reason, contact.origin),
+        say.contacts_with_it(contact.events, contact.orig_bytes, contact.resp_bytes),
+    ]

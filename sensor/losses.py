@@ -3,6 +3,8 @@
 import numpy as np
 
 from analyzers.finding import Finding
+from analyzers.words import english as say
+from analyzers.words.phrase import Phrase
 from sensor.store.health import health_rows
 from sensor.store.store import Store
 
@@ -31,17 +33,12 @@ def tell_losses(store: Store, findings: list[Finding]) -> None:
             finding.reasons += _sentences(dict(zip(_COUNTS, (sums[last] - sums[first]).tolist(), strict=True)))
 
 
-def _sentences(counts: dict[str, int]) -> list[str]:
-    told = []
+def _sentences(counts: dict[str, int]) -> list[Phrase]:
     gone = counts["dropped"] + counts["nic_dropped"]
-    if gone > DROP_FRAC * (counts["seen"] + counts["nic_dropped"]):
-        told.append(f"{gone / (counts['seen'] + counts['nic_dropped']):.2g} of all packets were dropped on the sensor")
-    if counts["acks"] and counts["ack_gaps"] > LOSS_FRAC * counts["acks"]:
-        told.append(f"{counts['ack_gaps'] / counts['acks']:.2g} of TCP acknowledgements were for bytes it never saw")
-    if counts["rows_lost"]:
-        told.append(f"{counts['rows_lost']:,} rows could not be stored")
-    if not told:
+    all_packets = counts["seen"] + counts["nic_dropped"]
+    dropped_frac = gone / all_packets if gone > DROP_FRAC * all_packets else 0.0
+    gap_frac = counts["ack_gaps"] / max(counts["acks"], 1)
+    gap_frac = gap_frac if gap_frac > LOSS_FRAC and counts["acks"] else 0.0
+    if not (dropped_frac or gap_frac or counts["rows_lost"]):
         return []
-    return [
-        f"the sensor did not see everything in this time ({'; '.join(told)}): there may be more than is counted here"
-    ]
+    return [say.not_all_was_seen(dropped_frac, gap_frac, counts["rows_lost"])]

@@ -21,6 +21,8 @@ from analyzers.beacon.score import REPORT_FROM
 from analyzers.finding import Finding, severity_of
 from analyzers.known import find
 from analyzers.series import Series
+from analyzers.words import english as say
+from analyzers.words.phrase import Phrase
 from sensor.site import Site
 
 MAX_NAMES_TOLD = 5
@@ -35,7 +37,7 @@ class Channel:
 
     finding: Finding
     kind: str
-    names: str
+    names: Phrase | None
 
 
 def channel_of(
@@ -67,7 +69,7 @@ def channel_of(
         techniques=techniques(series, i, n_answered),
         channels=list(members),
     )
-    return Channel(finding, series.kind[i], _names(names, words) if names else "")
+    return Channel(finding, series.kind[i], _names(names, words) if names else None)
 
 
 def beneath(series: Series, i: int) -> dict[str, Any]:
@@ -131,34 +133,33 @@ def tell(
     )
 
 
-def _label(finding: Finding, interval_s: float, is_odd: bool) -> tuple[str, list[str]]:
+def _label(finding: Finding, interval_s: float, is_odd: bool) -> tuple[str, list[Phrase]]:
     """Which regular software or service a finding looks like, and the sentence on it; empty where it does not.
 
     A name is a claim of the client. It lowers the severity only where the host does there what is documented.
     """
     label = infrastructure_label(finding.proto, finding.resp_port)
     if label:
-        return label, [f"this looks like {label}; the score is lowered"]
+        return label, [say.looks_like(label, "score")]
     software = find(finding.dest, finding.proto, 0 if finding.via_proxy else finding.resp_port)
     if software is None:
         return "", []
     if not software.keeps(interval_s) or is_odd:
-        return "", [f"the name is that of {software.label}, but this host does not keep its time: the score stands"]
-    return software.label, [f"this looks like {software.label}; the score is lowered"]
+        return "", [say.keeps_other_time(software.label)]
+    return software.label, [say.looks_like(software.label, "score")]
 
 
-def _surroundings(channel: Channel, site: Site) -> list[str]:
+def _surroundings(channel: Channel, site: Site) -> list[Phrase]:
     finding = channel.finding
-    sentences = [f"asked of the proxy {finding.via_proxy}"] if finding.via_proxy else []
+    sentences = [say.asked_of_proxy(finding.via_proxy)] if finding.via_proxy else []
     if channel.kind == "exchange":
-        sentences.append("the beats are exchanges inside long connections")
+        sentences.append(say.exchanges_inside())
     elif channel.kind == "reply":
-        sentences.append("the beats are replies inside long connections: the server speaks first each time")
+        sentences.append(say.replies_inside())
     if not site.is_internal(finding.orig_ip):
-        sentences.append(f"{finding.orig_ip} is not in the internal networks: name them if it is one of yours")
+        sentences.append(say.not_internal(finding.orig_ip))
     return sentences
 
 
-def _names(names: Sequence[str], words: str) -> str:
-    more = f" and {len(names) - MAX_NAMES_TOLD:,} more" if len(names) > MAX_NAMES_TOLD else ""
-    return f"{len(names):,} {words} taken together: {', '.join(names[:MAX_NAMES_TOLD])}{more}"
+def _names(names: Sequence[str], words: str) -> Phrase:
+    return say.taken_together(len(names), words, names[:MAX_NAMES_TOLD])

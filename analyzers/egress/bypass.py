@@ -16,6 +16,7 @@ from analyzers.egress.score import LARGE_UPLOAD_BYTES, REPORT_FROM, company, sco
 from analyzers.egress.table import Channel, ChannelKey, EgressTable, channels_of
 from analyzers.finding import Finding, by_score
 from analyzers.text import count
+from analyzers.words import english as say
 from sensor.networks import is_holding, parse_address
 from sensor.site import EXPLICIT, NO_PROXY, TRANSPARENT, Site
 
@@ -156,12 +157,11 @@ def _finding(group: Group, around: Surroundings, beside: list[str]) -> Finding:
     """beside : the explanations of the host's channels that stayed below the threshold"""
     more = []
     if around.mode.word == EXPLICIT and group.host in around.users:
-        more.append("this host uses the proxy for other traffic")
+        more.append(say.uses_proxy())
     elif around.mode.word == EXPLICIT:
-        more.append("this host was never seen using the proxy: perhaps a server or a device that nobody told about it")
+        more.append(say.never_uses_proxy())
     if explained := [label for label in beside if label]:
-        told = ", ".join(f"{n:,} {label}" for label, n in Counter(explained).most_common())
-        more.append(f"beside it, direct channels that weigh little: {told}")
+        more.append(say.beside_it(Counter(explained).most_common()))
     if around.mode.word == NO_PROXY:
         return finding_of(group, "egress", "to the outside", more)
     is_intercepted = around.mode.word == TRANSPARENT
@@ -170,7 +170,7 @@ def _finding(group: Group, around: Surroundings, beside: list[str]) -> Finding:
 
 
 def _excuse(channel: Channel) -> str:
-    return channel.label or (f"{channel.dest} as {count(channel.clients, 'host')} do" if channel.is_shared else "")
+    return channel.label or (say.as_hosts_do(channel.dest, channel.clients) if channel.is_shared else "")
 
 
 def _keep(group: Group, kept: Kept) -> None:

@@ -12,22 +12,16 @@ from functools import cached_property
 
 from analyzers.egress.category import Category
 from analyzers.egress.score import LARGE_UPLOAD_BYTES, MANY_ATTEMPTS, MAX_SCORE, is_away
-from analyzers.egress.table import ESTABLISHED, HALF, OUTCOMES, REFUSED, UNANSWERED, Channel
+from analyzers.egress.table import ESTABLISHED, HALF, OUTCOMES, Channel
 from analyzers.finding import Finding, severity_of
-from analyzers.text import count, duration, interval, percent, size
+from analyzers.words import english as say
+from analyzers.words.phrase import Phrase
 
 MAX_ADDRESSES = 50
 MAX_CHANNELS = 50
 MAX_TOLD = 5
 EACH_MORE, MOST_MORE = 0.02, 0.1
 """What each further destination adds to the score of the worst, and all together at most."""
-
-MEANING = {
-    ESTABLISHED: "it got out",
-    HALF: "the mirror shows one direction only, and the connection went on: it probably got out",
-    REFUSED: "it was refused (a reset or an ICMP message came back)",
-    UNANSWERED: "nothing came back: it was dropped on the way, or the far end is gone",
-}
 
 
 @dataclass
@@ -85,10 +79,10 @@ def group_channels(channels: Iterable[tuple[Channel, Category]]) -> list[Group]:
     return made
 
 
-def finding_of(group: Group, analyzer: str, first_words: str, more: Sequence[str] = ()) -> Finding:
+def finding_of(group: Group, analyzer: str, way: str, more: Sequence[Phrase] = ()) -> Finding:
     """The group as a finding.
 
-    first_words : what the first sentence says of the connections, such as "past the proxy"
+    way : what a sentence says of the connections, such as "past the proxy"
     more : sentences about the host
     """
     score, dests = group.score, group.dests
@@ -101,10 +95,9 @@ def finding_of(group: Group, analyzer: str, first_words: str, more: Sequence[str
         dest = lead.dest
         port, proto = min(ports, key=lambda service: (-ports[service], service))
     else:
-        kind = f"{group.category.words}, {group.outcome}"
-        kind += " at a beat" if group.is_beat else ""
-        kind += ", with an explanation" if lead.label or lead.is_shared else ""
-        dest, port, proto = f"many destinations ({kind})", group.category.port, group.category.proto
+        is_explained = bool(lead.label) or lead.is_shared
+        dest = say.many_destinations(group.category.words, group.outcome, group.is_beat, is_explained)
+        port, proto = group.category.port, group.category.proto
     busiest = [name for name, _ in dests.most_common()]
     return Finding(
         analyzer=analyzer,
@@ -122,7 +115,7 @@ def finding_of(group: Group, analyzer: str, first_words: str, more: Sequence[str
         jitter_frac=round(lead.spread, 4) if group.is_beat else None,
         via_proxy=lead.via_proxy if all(channel.via_proxy == lead.via_proxy for channel in group.channels) else "",
         outcome=group.outcome,
-        reasons=[*_reasons(group, first_words, busiest), *more],
+        reasons=[*_reasons(group, way, busiest), *more],
         techniques=list(group.category.techniques),
         channels=[_row(channel) for channel in group.channels[:MAX_CHANNELS] if channel.dest],
     )
@@ -146,39 +139,30 @@ def _row(channel: Channel) -> dict[str, object]:
     }
 
 
-def _reasons(group: Group, first_words: str, busiest: Sequence[str]) -> Iterator[str]:
+def _reasons(group: Group, way: str, busiest: Sequence[str]) -> Iterator[Phrase]:
     channels, flows = group.channels, group.total("flows")
     span_s = (max(c.last_ts for c in channels) - min(c.first_ts for c in channels)) / 1e9
-    told = ", ".join(f"{n:,} {outcome}" for outcome in OUTCOMES if (n := group.total(outcome)))
     if group.is_beat:
-        lead = channels[0]
-        yield (
-            f"attempts every {interval(lead.beat_s)} (give or take {percent(lead.spread)}), every one of them blocked: "
-            "the strongest sign of an infected machine behind a tight firewall"
-        )
-    yield f"{count(flows, 'connection')} {first_words} within {duration(span_s)}: {told}"
-    yield MEANING[group.outcome]
+        yield say.blocked_beat(channels[0].beat_s, channels[0].spread)
+    yield say.connections_out(flows, way, span_s, [(outcome, n) for outcome in OUTCOMES if (n := group.total(outcome))])
+    yield say.came_of_it(group.outcome)
     services = Counter[str]()
     for channel in channels:
         services[f"{channel.resp_port}/{channel.proto}"] += channel.flows
-    ports = [service for service, _ in services.most_common(MAX_TOLD)]
-    rest = f" and {len(services) - MAX_TOLD:,} more" if len(services) > MAX_TOLD else ""
-    yield f"{group.category.words}: {', '.join(ports)}{rest}"
+    told = [service for service, _ in services.most_common(MAX_TOLD)]
+    yield say.category_and_ports(group.category.words, told, len(services) - len(told))
     if group.n_dests > 1:
-        yield f"{group.n_dests:,} destinations, the busiest: {', '.join(busiest[:MAX_TOLD])}"
-    nameless = [channel for channel in channels if not channel.is_named]
-    if nameless and len(nameless) == len(channels):
-        yield "no name, only an address" + (", which DNS never told" if all(c.no_lookup for c in nameless) else "")
+        yield say.busiest_destinations(group.n_dests, busiest[:MAX_TOLD])
+    if not any(channel.is_named for channel in channels):
+        yield say.no_name(all(channel.no_lookup for channel in channels))
     if group.total("blocked") >= MANY_ATTEMPTS and not group.is_beat:
-        yield f"{count(group.total('blocked'), 'attempt')} blocked, and still repeated"
+        yield say.blocked_and_repeated(group.total("blocked"))
     sent = group.total("orig_bytes")
     if group.outcome in (ESTABLISHED, HALF):
-        yield f"sent {size(sent)}, received {size(group.total('resp_bytes'))}"
+        yield say.sent_and_received(sent, group.total("resp_bytes"))
     if sent >= LARGE_UPLOAD_BYTES:
-        yield "a large upload"
+        yield say.large_upload()
     if away := group.total("away"):
-        share = "all of it" if away == flows else f"{away:,} of {flows:,}"
-        yield f"{share} while nobody is at work" + (", which weighs more" if is_away(channels[0]) else "")
+        yield say.out_of_hours(away, flows, is_away(channels[0]))
     for label in dict.fromkeys(channel.label for channel in channels if channel.label):
-        labelled = sum(channel.n_dests for channel in channels if channel.label == label)
-        yield f"{count(labelled, 'destination')} explained by: {label}; the weight is lowered"
+        yield say.explained_by(sum(channel.n_dests for channel in channels if channel.label == label), label)

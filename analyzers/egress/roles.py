@@ -4,7 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from analyzers.text import count
+from analyzers.words import english as say
+from analyzers.words.phrase import Phrase
 from sensor.policy import Role, default_role
 from sensor.site import Site
 
@@ -25,7 +26,7 @@ class Server:
     why: str = ""
 
 
-def guess_roles(services: Iterable[Service], names: Mapping[int, str]) -> dict[str, tuple[str, str]]:
+def guess_roles(services: Iterable[Service], names: Mapping[int, str]) -> dict[str, tuple[str, Phrase]]:
     """The role that each host shows by what it answers, and from what: address -> (role, evidence).
 
     names : port -> service
@@ -38,7 +39,7 @@ def guess_roles(services: Iterable[Service], names: Mapping[int, str]) -> dict[s
     for ip, answered in by_host.items():
         if role := _role(answered):
             told = sorted(answered.items(), key=lambda item: (-item[1], item[0]))
-            found[ip] = (role, "answers " + ", ".join(f"{name} to {count(n, 'host')}" for name, n in told))
+            found[ip] = (role, say.answers(told))
     return found
 
 

@@ -14,7 +14,7 @@ from analyzers.egress.roles import Server
 from analyzers.egress.score import MAX_SCORE, is_away
 from analyzers.egress.table import ESTABLISHED, HALF, Channel, ChannelKey, EgressTable, channels_of
 from analyzers.finding import Finding, by_score
-from analyzers.text import duration
+from analyzers.words import english as say
 from sensor.networks import parse_address
 from sensor.site import Site
 
@@ -91,17 +91,12 @@ def _score(channel: Channel, first_seen: Mapping[str, int]) -> float:
 
 def _finding(group: Group, server: Server, first_seen: Mapping[str, int]) -> Finding:
     first = min(group.channels, key=lambda channel: channel.first_ts)
-    said = (
-        f"guessed: it {server.why}; name it in the site file to keep or correct that"
-        if server.why
-        else "by the site file"
-    )
-    more = [f"a {server.role.name} server ({said})"]
-    allowed = sorted(server.role.allowed.words | server.role.allowed.names)
-    more.append(f"its role allows {', '.join(allowed) or 'nothing'} outside")
+    role = server.role.name
+    more = [say.guessed_server(role, server.why) if server.why else say.declared_server(role)]
+    more.append(say.role_allows(sorted(server.role.allowed.words | server.role.allowed.names)))
     waited_s = _waited_s(first, first_seen)
     if waited_s >= NEW_AFTER_S:
-        more.append(f"for the first time: nothing of this kind in the {duration(waited_s)} it was seen before")
+        more.append(say.first_time(waited_s))
     words = "to the outside that its role does not allow"
     if all(channel.via_proxy for channel in group.channels):
         words = "through the proxy, which its role does not allow,"

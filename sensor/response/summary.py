@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sensor.response.dossier import Dossier, gather
-from sensor.store.findings import findings
+from sensor.store.findings import findings, phrases
 from sensor.store.groups import grouped
 from sensor.store.hunt import absent_days
 from sensor.store.schema import SETTLED_STATES
@@ -36,6 +36,7 @@ class Summary:
     captures : sources of the window, with what was lost
     absent : days within a source's time of which nothing is kept
     health : of the store, as Store.health
+    phrases : what texts of the findings were made of, as store.findings.phrases
     """
 
     since_ns: int
@@ -49,6 +50,7 @@ class Summary:
     captures: Sequence[Row]
     absent: Sequence[str]
     health: Mapping[str, Any]
+    phrases: Mapping[str, Row] = field(default_factory=dict)
 
     def severities(self) -> dict[str, int]:
         """How many findings of each severity, the worst first; those that occur."""
@@ -84,4 +86,5 @@ def summarize(
         captures=captures(store, since, until),
         absent=absent_days(store, since, until),
         health=health,
+        phrases=phrases(store, (row["id"] for row in unsettled)),
     )

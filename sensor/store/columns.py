@@ -255,6 +255,9 @@ DESK_TABLES = {"triage": TRIAGE, "allow": ALLOW, "watch": WATCH, "blocklist": BL
 
 DESK_SINCE = 4
 
+PHRASES_SINCE = 7
+"""The schema version from which findings keep what their reasons were made of."""
+
 LAKE_VERSION = max(field.since for fields in LAKE_TABLES.values() for field in fields)
 """The version of the segments that are written now: the newest schema version that brought the lake a column."""
 

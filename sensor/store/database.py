@@ -8,7 +8,7 @@ import sqlite3
 from pathlib import Path
 
 from sensor.errors import StoreError
-from sensor.store.columns import DESK_SINCE, DESK_TABLES, EVIDENCE_TABLES, FINDING_CHANNEL
+from sensor.store.columns import DESK_SINCE, DESK_TABLES, EVIDENCE_TABLES, FINDING_CHANNEL, PHRASES_SINCE
 from sensor.store.schema import APPLICATION_ID, OLDEST_READABLE, SCHEMA_VERSION
 
 _BUSY_TIMEOUT_S = 10.0
@@ -128,6 +128,8 @@ def _add_columns(db: sqlite3.Connection, version: int) -> None:
         if missing:
             values = ", ".join(f'{field.absent} AS "{field.name}"' for field in missing)
             db.execute(f'CREATE TEMP VIEW "{table}" AS SELECT *, {values} FROM main."{table}"')
+    if version < PHRASES_SINCE:
+        db.execute("CREATE TEMP VIEW finding AS SELECT *, '{}' AS phrases FROM main.finding")
     if version < DESK_SINCE:
         for table, fields in DESK_TABLES.items():
             names = ", ".join(f'NULL AS "{field.name}"' for field in fields)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from sensor.errors import UsageError
@@ -116,6 +117,18 @@ def channels_of_finding(store: Store, finding_id: int) -> list[dict[str, Any]]:
     return _select(
         store, FINDING_CHANNEL, "FROM finding_channel WHERE finding_id = ? ORDER BY events DESC, dest", (finding_id,)
     )
+
+
+def phrases(store: Store, finding_ids: Iterable[int]) -> dict[str, dict[str, Any]]:
+    """What the texts of findings were made of, by the text: `code` and `values`, see analyzers.words.phrase.
+
+    Findings of analyses before schema 7 have none.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for finding_id in finding_ids:
+        for (made,) in store.db.execute("SELECT phrases FROM finding WHERE id = ?", (finding_id,)):
+            found.update(json.loads(made))
+    return found
 
 
 def _channels(store: Store) -> dict[int, list[dict[str, Any]]]:

@@ -346,6 +346,12 @@ def outbox(db: Database) -> None:
     )
 
 
+@_step(7)
+def phrases(db: Database) -> None:
+    """What a finding's reasons were made of, for other languages. Findings kept before are told in English only."""
+    db.table("finding").add_column("phrases", str, not_null_default="{}")
+
+
 def migrate(db: Database) -> None:
     """Apply the steps that are still missing.
 

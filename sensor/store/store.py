@@ -252,16 +252,19 @@ class Store:
         """Keep findings; one that is known (see schema.FINDING_KEY) is updated and keeps its id, state and note.
 
         findings : mappings with the contract's fields except id, state and note; lists are lists. `channels`, if it is
-            there, are mappings with the fields of columns.FINDING_CHANNEL
+            there, are mappings with the fields of columns.FINDING_CHANNEL; `phrases` says what texts were made of, see
+            findings.phrases
         Returns: ids, in the order given.
         """
         names = [field.name for field in FINDING if field.name not in _KEPT_BY_TRIAGE]
         is_list = {field.name for field in FINDING if field.type == "json"}
-        changes = {name: f"{name} = excluded.{name}" for name in names if name not in FINDING_KEY}
+        columns = (*names, "phrases")
+        changes = {name: f"{name} = excluded.{name}" for name in columns if name not in FINDING_KEY}
         changes["first_ts"] = "first_ts = min(first_ts, excluded.first_ts)"
         changes["last_ts"] = "last_ts = max(last_ts, excluded.last_ts)"
         sql = (
-            f"INSERT INTO finding ({', '.join(names)}, state, note) VALUES ({', '.join('?' * len(names))}, 'new', '') "
+            f"INSERT INTO finding ({', '.join(columns)}, state, note) "
+            f"VALUES ({', '.join('?' * len(columns))}, 'new', '') "
             f"ON CONFLICT ({', '.join(FINDING_KEY)}) DO UPDATE SET {', '.join(changes.values())} RETURNING id"
         )
         ids = []
@@ -271,6 +274,7 @@ class Store:
                     json.dumps(list(finding[name]), ensure_ascii=False) if name in is_list else finding[name]
                     for name in names
                 ]
+                values.append(json.dumps(finding.get("phrases", {}), ensure_ascii=False))
                 ids.append(int(self.db.execute(sql, values).fetchone()[0]))
                 self._keep_channels(ids[-1], finding.get("channels", ()))
         return ids

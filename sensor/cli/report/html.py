@@ -5,7 +5,6 @@ What came from the network is cleaned, then escaped by the template; classes and
 
 import base64
 import hashlib
-from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
@@ -15,38 +14,37 @@ from markupsafe import Markup, escape
 from sensor import __version__
 from sensor.cli.clean import clean
 from sensor.cli.columns import text_of
-from sensor.cli.human import human_duration
 from sensor.cli.report import pictures
+from sensor.cli.report.languages import LANGUAGES
 from sensor.cli.report.words import Words, harmless
 from sensor.cli.times import short_time
 from sensor.response.summary import Summary
-from sensor.response.techniques import technique_name
 
 MAX_CHARS = 1_000
 _LEVELS = ("critical", "high", "medium", "low")
 
 
 def page(summary: Summary, language: str, now_ns: int) -> str:
-    """The page. language : of words.LANGUAGES; now_ns : when it is made, ns."""
-    words = Words(language)
+    """The page. language : of LANGUAGES; now_ns : when it is made, ns."""
+    words = LANGUAGES[language](summary.phrases)
     folder = resources.files("sensor.cli.report")
     style = folder.joinpath("style.css").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {
         "c": shown,
-        "dest": lambda value: harmless(shown(value)),
-        "when": lambda ts_ns: f"{short_time(ts_ns)}",
-        "span": lambda seconds: human_duration(seconds) if seconds else "",
+        "dest": lambda value: harmless(shown(words.told(value))),
+        "when": short_time,
+        "span": lambda seconds: words.span(seconds) if seconds else "",
         "level": lambda value: value if value in _LEVELS else "low",
-        "technique": lambda value: f"{shown(value)} {technique_name(value)}".strip(),
-        "counted": counted,
+        "technique": lambda value: f"{shown(value)} {words.technique(value)}".strip(),
         "timeline": lambda events: _timeline(events, words),
-        "histogram": lambda events: Markup(pictures.histogram(events, str(escape(words["histogram"])))),
+        "histogram": lambda events: Markup(pictures.histogram(events, str(escape(words["histogram"])), words.span)),
     }
     template = environment.from_string(folder.joinpath("report.html.j2").read_text(encoding="utf-8"))
     return template.render(
         s=summary,
         w=words,
+        untold=words.is_any_untold(summary.dossiers),
         now_ns=now_ns,
         version=__version__,
         style=Markup(style),
@@ -63,11 +61,6 @@ def policy(style: str) -> str:
 def shown(value: object) -> str:
     """A datum as a reader may see it; the template escapes what is markup."""
     return clean(text_of(value), MAX_CHARS)
-
-
-def counted(counters: Mapping[str, int]) -> str:
-    """What was lost or odd, in words."""
-    return ", ".join(f"{n:,} {shown(name).partition('.')[2].replace('_', ' ')}" for name, n in counters.items())
 
 
 def _timeline(events: Any, words: Words) -> Markup:

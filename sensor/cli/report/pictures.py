@@ -1,11 +1,10 @@
 """The pictures of a report as inline SVG: bars, nothing else. Numbers in, markup out; every number is our own."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from sensor.cli.charts import counts_in_slots, ratio_bins
 from sensor.cli.columns import Row
-from sensor.cli.human import human_duration
 from sensor.cli.times import NS, short_time
 
 _WIDTH, _HEIGHT, _BASE = 640, 96, 72
@@ -28,13 +27,13 @@ def most_in_a_slot(events: Sequence[Row]) -> int:
     return max(counts_in_slots(times, times[0], times[-1], _SLOTS)) if times else 0
 
 
-def histogram(events: Sequence[Row], label: str) -> str:
-    """How often which interval occurs, from short to long; empty for fewer than two intervals."""
+def histogram(events: Sequence[Row], label: str, span: Callable[[float], str]) -> str:
+    """How often which interval occurs, from short to long; empty for fewer than two intervals. span : says seconds"""
     times = sorted(event["ts"] for event in events)
     bins = ratio_bins([(later - earlier) / NS for earlier, later in pairwise(times)], _BINS)
     if len(times) < 3 or not bins:
         return ""
-    return _bars([n for _, _, n in bins], label, human_duration(bins[0][0]), human_duration(bins[-1][1]))
+    return _bars([n for _, _, n in bins], label, span(bins[0][0]), span(bins[-1][1]))
 
 
 def _bars(counts: Sequence[int], label: str, left: str, right: str) -> str:
