@@ -163,10 +163,8 @@ def _finding(group: Group, around: Surroundings, beside: list[str]) -> Finding:
     if explained := [label for label in beside if label]:
         more.append(say.beside_it(Counter(explained).most_common()))
     if around.mode.word == NO_PROXY:
-        return finding_of(group, "egress", "to the outside", more)
-    is_intercepted = around.mode.word == TRANSPARENT
-    words = "to the outside that the transparent proxy does not carry" if is_intercepted else "past the proxy"
-    return finding_of(group, "bypass", words, more)
+        return finding_of(group, "egress", "out", more)
+    return finding_of(group, "bypass", "uncarried" if around.mode.word == TRANSPARENT else "past", more)
 
 
 def _excuse(channel: Channel) -> str:

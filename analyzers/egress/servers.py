@@ -97,7 +97,5 @@ def _finding(group: Group, server: Server, first_seen: Mapping[str, int]) -> Fin
     waited_s = _waited_s(first, first_seen)
     if waited_s >= NEW_AFTER_S:
         more.append(say.first_time(waited_s))
-    words = "to the outside that its role does not allow"
-    if all(channel.via_proxy for channel in group.channels):
-        words = "through the proxy, which its role does not allow,"
-    return finding_of(group, "server-egress", words, more)
+    is_proxied = all(channel.via_proxy for channel in group.channels)
+    return finding_of(group, "server-egress", "disallowed through proxy" if is_proxied else "disallowed", more)

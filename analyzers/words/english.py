@@ -64,6 +64,15 @@ OUTCOMES = {
     "unanswered": "nothing came back: it was dropped on the way, or the far end is gone",
 }
 
+WAYS = {
+    "past": "past the proxy",
+    "out": "to the outside",
+    "uncarried": "to the outside that the transparent proxy does not carry",
+    "disallowed": "to the outside that its role does not allow",
+    "disallowed through proxy": "through the proxy, which its role does not allow,",
+}
+"""How a host went out, after "3 connections"."""
+
 # --- timing and sizes of a channel ---
 
 
@@ -307,7 +316,7 @@ def blocked_beat(beat_s: float, spread: float) -> str:
 @phrase
 def connections_out(flows: int, way: str, span_s: float, outcomes: Sequence[tuple[str, int]]) -> str:
     told = ", ".join(f"{n:,} {outcome}" for outcome, n in outcomes)
-    return f"{count(flows, 'connection')} {way} within {duration(span_s)}: {told}"
+    return f"{count(flows, 'connection')} {WAYS[way]} within {duration(span_s)}: {told}"
 
 
 @phrase

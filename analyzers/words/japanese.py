@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from analyzers import text
-from analyzers.words.japanese_terms import FEATURES, OUTCOMES_MEAN, ROLES, term
+from analyzers.words.japanese_terms import FEATURES, OUTCOMES_MEAN, ROLES, WAYS, term
 from analyzers.words.phrase import Catalogue
 
 JAPANESE: Catalogue = {}
@@ -132,12 +132,12 @@ def seen_without_people(fill: float, n_quiet: int) -> str:
 
 @phrase
 def raised_by(parts: Sequence[tuple[str, float]]) -> str:
-    return "スコアを上げた要因：" + "、".join(f"{FEATURES.get(name, name)}（+{part:.1f}）" for name, part in parts)
+    return "スコアを上げた要因：" + "、".join(f"{FEATURES[name]}（+{part:.1f}）" for name, part in parts)
 
 
 @phrase
 def lowered_by(parts: Sequence[tuple[str, float]]) -> str:
-    return "スコアを下げた要因：" + "、".join(f"{FEATURES.get(name, name)}（{part:.1f}）" for name, part in parts)
+    return "スコアを下げた要因：" + "、".join(f"{FEATURES[name]}（{part:.1f}）" for name, part in parts)
 
 
 @phrase
@@ -287,12 +287,12 @@ def blocked_beat(beat_s: float, spread: float) -> str:
 @phrase
 def connections_out(flows: int, way: str, span_s: float, outcomes: Sequence[tuple[str, int]]) -> str:
     told = "、".join(f"{term(outcome)} {n:,} 回" for outcome, n in outcomes)
-    return f"{duration(span_s)}の間に{term(way)}接続 {flows:,} 回（{told}）"
+    return f"{duration(span_s)}の間に{WAYS[way]}接続 {flows:,} 回（{told}）"
 
 
 @phrase
 def came_of_it(outcome: str) -> str:
-    return OUTCOMES_MEAN.get(outcome, outcome)
+    return OUTCOMES_MEAN[outcome]
 
 
 @phrase
@@ -367,12 +367,12 @@ def many_destinations(category: str, outcome: str, is_beat: bool, is_explained: 
 
 @phrase
 def declared_server(role: str) -> str:
-    return f"{ROLES.get(role, role)}（サイト設定ファイルで指定）"
+    return f"{ROLES[role]}（サイト設定ファイルで指定）"
 
 
 @phrase
 def guessed_server(role: str, why: str) -> str:
-    return f"{ROLES.get(role, role)}と推定（{why}、サイト設定ファイルで確定または訂正が可能）"
+    return f"{ROLES[role]}と推定（{why}、サイト設定ファイルで確定または訂正が可能）"
 
 
 @phrase

@@ -13,11 +13,11 @@ OUTCOMES_MEAN = {
 }
 
 WAYS = {
-    "past the proxy": "プロキシを経由しない外部への",
-    "to the outside": "外部への直接",
-    "to the outside that the transparent proxy does not carry": "透過型プロキシを経由しない外部への",
-    "to the outside that its role does not allow": "サーバーの役割で許可されていない外部への",
-    "through the proxy, which its role does not allow,": "サーバーの役割で許可されていないプロキシ経由の外部への",
+    "past": "プロキシを経由しない外部への",
+    "out": "外部への直接",
+    "uncarried": "透過型プロキシを経由しない外部への",
+    "disallowed": "サーバーの役割で許可されていない外部への",
+    "disallowed through proxy": "サーバーの役割で許可されていないプロキシ経由の外部への",
 }
 
 ROLES = {
@@ -174,7 +174,7 @@ FEATURES = {
     "twins": "同じ傾向をもつこの端末の他の通信",
 }
 
-_TERMS = OUTCOMES | WAYS | CATEGORIES | UNITED_BY | LABELS | SERVICES | LOWERED
+_TERMS = OUTCOMES | CATEGORIES | UNITED_BY | LABELS | SERVICES | LOWERED
 
 
 def term(word: str) -> str:

@@ -54,9 +54,16 @@ def phrases_of(catalogue: Catalogue) -> Callable[[Callable[P, str]], Callable[P,
 
 
 def tell(made: Made, catalogue: Catalogue) -> str | None:
-    """The phrase in the language of a catalogue, or None where that has no such code."""
-    make = catalogue.get(made["code"])
-    return None if make is None else make(**{name: _told(value, catalogue) for name, value in made["values"].items()})
+    """The phrase in the language of a catalogue; None where that knows it no more, as another version kept it."""
+    try:
+        return _tell(made, catalogue)
+    except (LookupError, TypeError, ValueError):
+        return None
+
+
+def _tell(made: Made, catalogue: Catalogue) -> str:
+    values = {name: _told(value, catalogue) for name, value in made["values"].items()}
+    return catalogue[made["code"]](**values)
 
 
 def _plain(value: Any) -> Any:
@@ -72,5 +79,5 @@ def _plain(value: Any) -> Any:
 
 def _told(value: Any, catalogue: Catalogue) -> Any:
     if isinstance(value, Mapping):
-        return tell(value, catalogue)
+        return _tell(value, catalogue)
     return [_told(part, catalogue) for part in value] if isinstance(value, list) else value

@@ -12,6 +12,7 @@ _NAMES = {
     "T1071.004": "DNS",
     "T1090": "Proxy",
     "T1090.001": "Internal Proxy",
+    "T1090.002": "External Proxy",
     "T1090.003": "Multi-hop Proxy",
     "T1095": "Non-Application Layer Protocol",
     "T1102": "Web Service",

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +15,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sensor.cli.report import html, markdown
-from sensor.cli.report.words import _CATALOGUE, LANGUAGES, Words, harmless
+from sensor.cli.report.languages import LANGUAGES
+from sensor.cli.report.words import harmless
 from sensor.response.summary import Summary, summarize
 from sensor.store import desk
 from sensor.store.store import Store
@@ -87,7 +89,9 @@ def summary_of(text: str) -> Summary:
     dossier = dossier_of(text)
     finding = dossier.finding
     hosts = [{"group": text, "severity": text, "findings": 1, "dests": [text], "first_ts": 0, "last_ts": 1}]
-    return Summary(0, 1, [finding] * 2, 1, 1, [dossier], hosts, [finding], dossier.captures, ["2026-01-01"], {})
+    made = {"code": "contacted", "values": {"value": text, "known": text, "origin": text}}
+    captures, absent = dossier.captures, ["2026-01-01"]
+    return Summary(0, 1, [finding] * 2, 1, 1, [dossier], hosts, [finding], captures, absent, {}, {text: made})
 
 
 def harmless_page(text: str) -> None:
@@ -106,7 +110,7 @@ def harmless_page(text: str) -> None:
     assert re.match(r"default-src 'none'; style-src 'sha256-[A-Za-z0-9+/=]{44}'; base-uri 'none'", policy)
 
 
-@given(HOSTILE_TEXT, st.sampled_from(LANGUAGES))
+@given(HOSTILE_TEXT, st.sampled_from(sorted(LANGUAGES)))
 @example(HOSTILE, "en")
 @example("<img src=x onerror=alert(1)>\"'", "ja")
 @example("]]></style><script>", "en")
@@ -114,7 +118,7 @@ def test_hostile_text_is_text_on_the_page(text: str, language: str) -> None:
     harmless_page(html.page(summary_of(text), language, NOW))
 
 
-@given(HOSTILE_TEXT, st.sampled_from(LANGUAGES))
+@given(HOSTILE_TEXT, st.sampled_from(sorted(LANGUAGES)))
 @example("| a |\n# b [x](http://y) <b> `c` ![i](z)", "en")
 def test_hostile_text_is_text_in_markdown(text: str, language: str) -> None:
     page = markdown.page(summary_of(text), language, NOW)
@@ -132,7 +136,7 @@ def test_the_page_of_a_store(kagami: Any, tmp_path: Path, language: str, form: s
     told = kagami("report", "--lang", language, "--format", form, "-o", str(target))
     assert told.code == 0
     text = target.read_text(encoding="utf-8")
-    words = Words(language)
+    words = LANGUAGES[language]()
     for key in ("title", "summary", "findings", "blocked", "health", "not_seen"):
         assert words[key] in text
     assert BEACON_HOST in text
@@ -159,13 +163,30 @@ def test_what_is_settled_or_allowed_is_left_out_and_counted(path: Path) -> None:
 
 
 def test_both_languages_have_the_same_words() -> None:
-    shapes = [{key: type(value) for key, value in words.items()} for words in _CATALOGUE.values()]
-    assert shapes[0] == shapes[1]
-    for key, value in _CATALOGUE["en"].items():
+    english, japanese = (LANGUAGES[language].catalogue for language in ("en", "ja"))
+    assert {key: type(value) for key, value in english.items()} == {key: type(japanese[key]) for key in japanese}
+    for key, value in english.items():
         if isinstance(value, str):
-            other = _CATALOGUE["ja"][key]
+            other = japanese[key]
             assert set(re.findall(r"\{\w+\}", value)) == set(re.findall(r"\{\w+\}", other)), key
-            assert value not in ("",)
+            assert other
+            assert value or key == "untold"
+
+
+@pytest.mark.parametrize("form", [html, markdown])
+def test_reasons_that_are_kept_in_english_only_stay_so_and_the_page_says_it(path: Path, form: Any) -> None:
+    with Store.open(path) as store:
+        summary = summarize(store, None, None, min_score=0.0, most=20, now_ns=NOW)
+    japanese = LANGUAGES["ja"]
+    reason = summary.dossiers[0].finding["reasons"][0]
+    assert japanese.catalogue["untold"] in form.page(summary, "ja", NOW)
+    made = {"code": "still_open", "values": {}}
+    told = replace(summary, phrases={text: made for one in summary.dossiers for text in one.finding["reasons"]})
+    page = form.page(told, "ja", NOW)
+    assert japanese.catalogue["untold"] not in page
+    assert japanese(told.phrases).told(reason) in page
+    assert 'lang="en"' not in page
+    assert form.page(told, "en", NOW) == form.page(summary, "en", NOW)
 
 
 @pytest.mark.slow

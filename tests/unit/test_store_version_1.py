@@ -13,7 +13,7 @@ from sensor.cli.main import run
 from sensor.site import Site
 from sensor.store.columns import LAKE_TABLES
 from sensor.store.egress import Egress
-from sensor.store.findings import dns_of_finding, events_of_finding, flows_of_finding
+from sensor.store.findings import dns_of_finding, events_of_finding, flows_of_finding, phrases
 from sensor.store.questions import dns, events, flows
 from sensor.store.schema import SCHEMA_VERSION
 from sensor.store.series import series_columns
@@ -82,6 +82,7 @@ def test_rows_read_as_before(old: Path, is_migrated: bool) -> None:
         assert flows_of_finding(store, 1) == told(FLOWS, "flow")
         assert events_of_finding(store, 1) == told(EVENTS, "event")
         assert dns_of_finding(store, 1) == told(QUESTIONS, "dns")
+        assert phrases(store, [1]) == {}
         bucket = int(buckets_of(EVENTS)[0])
         assert len(series_columns(store, bucket)["ts_ns"]) == N_BEATS
         with Egress(store, Site()) as egress:
@@ -91,7 +92,7 @@ def test_rows_read_as_before(old: Path, is_migrated: bool) -> None:
 
 def test_reading_changes_nothing(old: Path, kagami: Any) -> None:
     before = {path: path.read_bytes() for path in old.rglob("*") if path.is_file() and path.name[-4:] not in ("-shm",)}
-    for verb in ("findings", "flows", "events", "dns", "show 1", "status", "blocklist"):
+    for verb in ("findings", "flows", "events", "dns", "show 1", "status", "blocklist", "report --lang ja"):
         done = kagami(*verb.split())
         assert (done.code, done.out != "") == (0, True), done.err
     after = {path: path.read_bytes() for path in old.rglob("*") if path.is_file() and path.name[-4:] not in ("-shm",)}

@@ -50,7 +50,7 @@ class Words(ABC):
 
     def counted(self, counters: Mapping[str, int]) -> str:
         """What was lost or odd. counters : by kind and name, as surroundings.captures gives them"""
-        return self["comma"].join(self.counter(name.partition(".")[2], n) for name, n in counters.items())
+        return self.listed(self.counter(name.partition(".")[2], n) for name, n in counters.items())
 
     def listed(self, values: Iterable[str]) -> str:
         """Several things in a row."""
