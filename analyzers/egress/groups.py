@@ -82,7 +82,7 @@ def group_channels(channels: Iterable[tuple[Channel, Category]]) -> list[Group]:
 def finding_of(group: Group, analyzer: str, way: str, more: Sequence[Phrase] = ()) -> Finding:
     """The group as a finding.
 
-    way : how it went out, of words.english.WAYS
+    way : how it went out, of words.english_terms.WAYS
     more : sentences about the host
     """
     score, dests = group.score, group.dests

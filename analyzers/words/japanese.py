@@ -69,7 +69,7 @@ def keeps_a_beat(n_beats: int, beat_s: float, jitter_frac: float, span_s: float,
     if kept < n_beats - 1:
         more.append(f"{n_beats - 1:,} 個の間隔のうち {kept:,} 個が周期に一致")
     if n_missed > 0:
-        more.append(f"{n_missed:,} 回分の欠落あり")
+        more.append(f"周期どおりであれば観測されるはずの {n_missed:,} 回分は未観測")
     return told + (f"、{'、'.join(more)}" if more else "")
 
 
@@ -107,7 +107,7 @@ def stretches(n_stretches: int) -> str:
 
 @phrase
 def none_answered(n_events: int) -> str:
-    return f"{n_events:,} 回の試行すべてに応答なし（通信先が遮断または停止された後も、試行を継続）"
+    return f"{n_events:,} 回の試行すべてに応答なし（遮断されているか通信先が停止しているが、試行は継続）"
 
 
 @phrase
@@ -243,7 +243,7 @@ def volume_meanwhile(orig_bytes: int, resp_bytes: int) -> str:
 
 @phrase
 def put_together(pieces: int) -> str:
-    return f"アドレスとポートが同じ {pieces:,} 件のフローを 1 つの接続として集計（途中に数分間の無通信あり）"
+    return f"アドレスとポートが同じ {pieces:,} 件のフローを連結して集計（フローの間に数分間の無通信あり）"
 
 
 @phrase
@@ -338,7 +338,7 @@ def explained_by(n_dests: int, label: str) -> str:
 
 @phrase
 def uses_proxy() -> str:
-    return "この端末は、ほかの通信ではプロキシを利用"
+    return "この端末は、他の通信ではプロキシを利用"
 
 
 @phrase

@@ -40,13 +40,12 @@ def phrases_of(catalogue: Catalogue) -> Callable[[Callable[P, str]], Callable[P,
 
     def decorate(make: Callable[P, str]) -> Callable[P, Phrase]:
         catalogue[make.__name__] = make
-        signature = inspect.signature(make)
+        names = tuple(inspect.signature(make).parameters)
 
         @functools.wraps(make)
         def said(*args: P.args, **kwargs: P.kwargs) -> Phrase:
-            given = signature.bind(*args, **kwargs)
-            given.apply_defaults()
-            return Phrase(make(*args, **kwargs), {"code": make.__name__, "values": _plain(given.arguments)})
+            values = dict(zip(names, args, strict=False)) | kwargs
+            return Phrase(make(*args, **kwargs), {"code": make.__name__, "values": _plain(values)})
 
         return said
 

@@ -9,7 +9,7 @@ from analyzers.beacon.dtypes import PEERS, PLACE, STATS
 from analyzers.beacon.features import FEATURES, feature_table
 from analyzers.beacon.model import SCORE_AT, load_model, parse_model
 from analyzers.finding import SEVERITY_FROM
-from analyzers.words import english, japanese_terms
+from analyzers.words import english_terms, japanese_terms
 from benchmarks.fit_beacon import FALLING, RISING
 
 DOCUMENT = {
@@ -60,7 +60,7 @@ def test_the_shipped_model_asks_for_features_that_exist_and_have_words() -> None
     model = load_model()
     table = feature_table(np.zeros(1, STATS), np.zeros(1, PLACE), np.zeros(1, PEERS), np.zeros(1), np.zeros(1, int), 9)
     assert tuple(table) == FEATURES == model.features
-    assert set(english.FEATURES) == set(japanese_terms.FEATURES) == set(FEATURES)
+    assert set(english_terms.FEATURES) == set(japanese_terms.FEATURES) == set(FEATURES)
     rates = model.stated[:, 0]
     assert (np.diff(rates) < 0).all()
     assert (np.diff(model.stated[:, 1]) > 0).all()

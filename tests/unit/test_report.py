@@ -14,6 +14,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from analyzers.words import english
 from sensor.cli.report import html, markdown
 from sensor.cli.report.languages import LANGUAGES
 from sensor.cli.report.words import harmless
@@ -187,6 +188,17 @@ def test_reasons_that_are_kept_in_english_only_stay_so_and_the_page_says_it(path
     assert japanese(told.phrases).told(reason) in page
     assert 'lang="en"' not in page
     assert form.page(told, "en", NOW) == form.page(summary, "en", NOW)
+
+
+@pytest.mark.parametrize("form", [html, markdown])
+def test_a_name_that_says_what_a_reason_says_is_still_a_name(form: Any) -> None:
+    many, claimed = english.many_destinations("web", "refused", False, False), english.still_open()
+    phrases = {str(text): text.made for text in (many, claimed)}
+    rows = [{**summary_of("x").findings[0], "dest": str(dest), "reasons": [str(claimed)]} for dest in (many, claimed)]
+    page = form.page(replace(summary_of("x"), findings=rows, phrases=phrases), "ja", NOW)
+    assert "多数の通信先" in page
+    assert "many destinations" not in page
+    assert "still open when the capture ended" in page
 
 
 @pytest.mark.slow

@@ -22,7 +22,7 @@ from analyzers.beacon import groups as beacon_groups
 from analyzers.egress import category
 from analyzers.egress.table import OUTCOMES
 from analyzers.finding import Finding
-from analyzers.words import english, japanese, japanese_terms
+from analyzers.words import english, english_terms, japanese, japanese_terms
 from analyzers.words.phrase import Phrase, tell
 from sensor.capture.walk import ANOMALIES
 from sensor.cli.clean import clean
@@ -194,8 +194,8 @@ def test_every_word_of_a_reason_is_known_in_japanese() -> None:
     assert japanese_terms._TERMS.keys() - words == set(), "nobody says these"
     assert japanese_terms.term("a word of the site file") == "a word of the site file"
     assert ROLE_DEFAULTS.keys() == japanese_terms.ROLES.keys()
-    assert english.WAYS.keys() == japanese_terms.WAYS.keys()
-    assert english.OUTCOMES.keys() == japanese_terms.OUTCOMES_MEAN.keys() == set(OUTCOMES)
+    assert english_terms.WAYS.keys() == japanese_terms.WAYS.keys()
+    assert english_terms.OUTCOMES_MEAN.keys() == japanese_terms.OUTCOMES_MEAN.keys() == set(OUTCOMES)
 
 
 def test_every_word_of_a_page_is_known_in_japanese() -> None:

@@ -32,7 +32,7 @@ def page(summary: Summary, language: str, now_ns: int) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {
         "c": shown,
-        "dest": lambda value: harmless(shown(words.told(value))),
+        "dest": lambda value: harmless(shown(words.dest(value))),
         "when": short_time,
         "span": lambda seconds: words.span(seconds) if seconds else "",
         "level": lambda value: value if value in _LEVELS else "low",

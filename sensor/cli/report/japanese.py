@@ -27,7 +27,7 @@ _WORDS = {
     "service": "ポート", "events": "通信回数", "first": "初回観測", "last": "最終観測", "state": "対応状況",
     "outcome": "接続結果", "interval": "間隔", "count": "検知数", "dests": "通信先数",
     "why": "判定の根拠", "when": "時系列", "intervals": "通信間隔の分布", "learned": "通信から得られた情報",
-    "peers": "同じ通信先に接続しているほかの端末", "before": "初回接続の直前 1 分間の通信", "todo": "推奨する対応",
+    "peers": "同じ通信先に接続している他の端末", "before": "初回接続の直前 1 分間の通信", "todo": "推奨する対応",
     "techniques": "MITRE ATT&CK", "decided": "対応の記録",
     "comma": "、", "colon": "：", "semicolon": "、", "n_packets": "{n} パケット",
     "score_of": "{score}（{kind}）",

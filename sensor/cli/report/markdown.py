@@ -28,7 +28,7 @@ def shown(value: object) -> str:
 
 
 def _dest(finding: Row, w: Words) -> str:
-    return harmless(clean(text_of(w.told(finding["dest"])), MAX_CHARS)).translate(_SPECIAL)
+    return harmless(clean(text_of(w.dest(finding["dest"])), MAX_CHARS)).translate(_SPECIAL)
 
 
 def _lines(s: Summary, w: Words, now_ns: int) -> Iterator[str]:
@@ -94,7 +94,7 @@ def _finding(d: Dossier, w: Words) -> Iterator[str]:
         f"### {f['id']}. {shown(f['orig_ip'])} → {_dest(f, w)} {f['resp_port']}/{shown(f['proto'])}",
         "",
     )
-    yield shown(w.sentence(f, f["orig_ip"], harmless(text_of(w.told(f["dest"])))))
+    yield shown(w.sentence(f, f["orig_ip"], harmless(text_of(w.dest(f["dest"])))))
     yield ""
     yield from (f"- {shown(w.told(reason))}" for reason in f["reasons"])
     if f["techniques"]:

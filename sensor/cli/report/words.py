@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
+from analyzers.words import english
 from sensor.response.dossier import Dossier
 
 Row = Mapping[str, Any]
@@ -39,6 +40,11 @@ class Words(ABC):
     def told(self, text: str) -> str:
         """A text of an analyzer; in English where this language does not have it."""
         return self._told(text, self._phrases.get(text)) or text
+
+    def dest(self, text: str) -> str:
+        """A destination: what stands for many in this language, a name from the network as it is, whatever it says."""
+        made = self._phrases.get(text, {})
+        return self.told(text) if made.get("code") == english.many_destinations.__name__ else text
 
     def is_told(self, text: str) -> bool:
         """Whether this language has a text of an analyzer."""
