@@ -372,7 +372,7 @@ def declared_server(role: str) -> str:
 
 @phrase
 def guessed_server(role: str, why: str) -> str:
-    return f"{ROLES[role]}と推定（{why}、サイト設定ファイルで確定または訂正が可能）"
+    return f"{ROLES[role]}と推定（{why}。サイト設定ファイルで確定または訂正が可能）"
 
 
 @phrase

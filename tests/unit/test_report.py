@@ -166,6 +166,7 @@ def test_what_is_settled_or_allowed_is_left_out_and_counted(path: Path) -> None:
 def test_both_languages_have_the_same_words() -> None:
     english, japanese = (LANGUAGES[language].catalogue for language in ("en", "ja"))
     assert {key: type(value) for key, value in english.items()} == {key: type(japanese[key]) for key in japanese}
+    assert english["steps"].keys() == japanese["steps"].keys()
     for key, value in english.items():
         if isinstance(value, str):
             other = japanese[key]

@@ -51,6 +51,8 @@ _WORDS = {
         "strobe": "Find the program that floods this destination: an attack, a scan, or a loop gone wrong.",
         "long-connection": "Find the program that holds this connection. If nobody can, isolate the host.",
         "watchlist": "Read what the indicator stands for, and look on the host for what the advisory describes.",
+        "blocked": "Nothing got out this way, but the program that tries is still on the host: find it.",
+        "blocked beat": "Isolate the host: a program on it keeps calling out, and the firewall does not remove it.",
         "": "Find the program that does this. If nobody can name it, isolate the host.",
     },
     "keep": "Before cleaning, preserve memory, disk and captures: kagami evidence {id} -o DIR",

@@ -7,6 +7,7 @@ vulnerabilities. Paragraphs are polite (です・ます); headings, cells and re
 from analyzers.words.japanese import JAPANESE, interval
 from analyzers.words.phrase import tell
 from sensor.cli.report.words import Row, Words
+from sensor.response.summary import BLOCKED
 
 _WORDS = {
     "title": "不審な通信の検知レポート",
@@ -55,6 +56,8 @@ _WORDS = {
         "strobe": "大量の接続を行っているプログラムを特定してください。攻撃、スキャン、プログラムの不具合が考えられます。",
         "long-connection": "接続を維持しているプログラムを特定してください。特定できない場合は、端末をネットワークから隔離してください。",
         "watchlist": "該当する注意喚起の内容を確認し、記載されている侵害の痕跡が端末にないか調査してください。",
+        "blocked": "接続は成立していませんが、接続を試みているプログラムは端末に残っています。該当するプログラムを特定してください。",
+        "blocked beat": "端末をネットワークから隔離してください。外部への接続を繰り返し試みるプログラムが端末に残っており、ファイアウォールによる遮断だけでは解決しません。",
         "": "該当するプログラムを特定してください。特定できない場合は、端末をネットワークから隔離してください。",
     },
     "keep": "復旧作業の前に、メモリ、ディスク、キャプチャを保全してください：kagami evidence {id} -o DIR",
@@ -151,7 +154,7 @@ class Japanese(Words):
         """See Words."""
         how_often = f"約 {self.span(finding['interval_s'])}間隔で " if finding["interval_s"] else ""
         via = f"プロキシ {finding['via_proxy']} を経由して、" if finding["via_proxy"] else ""
-        did = "接続を試みました" if finding["outcome"] in ("refused", "unanswered") else "通信しました"
+        did = "接続を試みました" if finding["outcome"] in BLOCKED else "通信しました"
         service = f"{finding['resp_port']}/{finding['proto']}"
         return f"端末 {host} が、{via}{dest}（{service}）へ{how_often or ' '}{finding['events']:,} 回{did}。"
 

@@ -104,7 +104,7 @@ def _finding(d: Dossier, w: Words) -> Iterator[str]:
         said = [shown(w.of("states", one["state"])), *([shown(one["note"])] if one["note"] else [])]
         yield f"- {short_time(one['made_ts'])} {w['colon'].join([shown(one['who']), *said])}"
     yield from ("", f"{w['todo']}{w['colon']}".strip(), "")
-    yield from (f"- {line}" for line in (w.step(f["analyzer"]), w.say("keep", id=f["id"]), w["block"]))
+    yield from (f"- {line}" for line in (w.step(f), w.say("keep", id=f["id"]), w["block"]))
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

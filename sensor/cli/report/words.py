@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from analyzers.words import english
 from sensor.response.dossier import Dossier
+from sensor.response.summary import BLOCKED
 
 Row = Mapping[str, Any]
 
@@ -33,9 +34,12 @@ class Words(ABC):
         """A word of the contract (a severity, a state, ...) as this language has it; one that is not known stays."""
         return str(self[group].get(word, word))
 
-    def step(self, analyzer: str) -> str:
-        """The first thing to do about a finding of an analyzer."""
-        return self.of("steps", analyzer if analyzer in self["steps"] else "")
+    def step(self, finding: Row) -> str:
+        """The first thing to do about a finding."""
+        steps = self["steps"]
+        if finding["outcome"] in BLOCKED:
+            return str(steps["blocked beat" if finding["interval_s"] else "blocked"])
+        return str(steps.get(finding["analyzer"], steps[""]))
 
     def told(self, text: str) -> str:
         """A text of an analyzer; in English where this language does not have it."""
