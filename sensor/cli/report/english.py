@@ -1,5 +1,6 @@
 """The words of a report in English."""
 
+from analyzers.words.english import ENGLISH
 from sensor.cli.human import human_duration
 from sensor.cli.report.words import Row, Words
 from sensor.response.techniques import technique_name
@@ -71,9 +72,7 @@ class English(Words):
 
     language = "en"
     catalogue = _WORDS
-
-    def _told(self, text: str, made: Row | None) -> str | None:
-        return text
+    sentences = ENGLISH
 
     def sentence(self, finding: Row, host: str, dest: str) -> str:
         """See Words."""

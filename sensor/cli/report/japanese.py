@@ -5,7 +5,6 @@ vulnerabilities. Paragraphs are polite (です・ます); headings, cells and re
 """
 
 from analyzers.words.japanese import JAPANESE, interval
-from analyzers.words.phrase import tell
 from sensor.cli.report.words import Row, Words
 from sensor.response.summary import BLOCKED
 
@@ -146,9 +145,7 @@ class Japanese(Words):
 
     language = "ja"
     catalogue = _WORDS
-
-    def _told(self, text: str, made: Row | None) -> str | None:
-        return None if made is None else tell(made, JAPANESE)
+    sentences = JAPANESE
 
     def sentence(self, finding: Row, host: str, dest: str) -> str:
         """See Words."""

@@ -4,21 +4,27 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
-from analyzers.words import english
+from analyzers.words.english import ENGLISH, many_destinations
+from analyzers.words.phrase import Catalogue, tell
 from sensor.response.dossier import Dossier
 from sensor.response.summary import BLOCKED
 
 Row = Mapping[str, Any]
+
+_DESTINATIONS = ("dest", "value", "first", "busiest")
+"""Values of phrases that are names and addresses of somebody else."""
 
 
 class Words(ABC):
     """The words of one language: `words["title"]`; with numbers, `words.say("more", n=3)`.
 
     phrases : what texts of analyzers were made of, by the text, as store.findings.phrases gives them
+    catalogue, sentences : the words of pages, and the functions for what analyzers say
     """
 
     language: ClassVar[str]
     catalogue: ClassVar[Mapping[str, Any]]
+    sentences: ClassVar[Catalogue]
 
     def __init__(self, phrases: Mapping[str, Row] | None = None) -> None:
         self._phrases = phrases or {}
@@ -42,17 +48,19 @@ class Words(ABC):
         return str(steps.get(finding["analyzer"], steps[""]))
 
     def told(self, text: str) -> str:
-        """A text of an analyzer; in English where this language does not have it."""
-        return self._told(text, self._phrases.get(text)) or text
+        """A text of an analyzer with harmless destinations; as it was said where this language does not have it."""
+        made = self._phrases.get(text)
+        return (None if made is None else tell(_harmless_inside(made), self.sentences)) or text
 
     def dest(self, text: str) -> str:
         """A destination: what stands for many in this language, a name from the network as it is, whatever it says."""
         made = self._phrases.get(text, {})
-        return self.told(text) if made.get("code") == english.many_destinations.__name__ else text
+        return self.told(text) if made.get("code") == many_destinations.__name__ else text
 
     def is_told(self, text: str) -> bool:
         """Whether this language has a text of an analyzer."""
-        return self._told(text, self._phrases.get(text)) is not None
+        made = self._phrases.get(text)
+        return self.sentences is ENGLISH or (made is not None and tell(made, self.sentences) is not None)
 
     def is_any_untold(self, dossiers: Iterable[Dossier]) -> bool:
         """Whether a reason of a finding that is shown in detail stays English."""
@@ -65,10 +73,6 @@ class Words(ABC):
     def listed(self, values: Iterable[str]) -> str:
         """Several things in a row."""
         return str(self["comma"]).join(values)
-
-    @abstractmethod
-    def _told(self, text: str, made: Row | None) -> str | None:
-        """A text of an analyzer; None where this language does not have it. made : what it was made of"""
 
     @abstractmethod
     def sentence(self, finding: Row, host: str, dest: str) -> str:
@@ -94,3 +98,16 @@ class Words(ABC):
 def harmless(value: str) -> str:
     """An address or name written so that nothing makes a link of it: evil[.]example."""
     return value.replace(".", "[.]").replace("://", "[://]").replace("http", "hxxp")
+
+
+def _harmless_inside(made: Row) -> Row:
+    """What a phrase was made of, with harmless destinations."""
+
+    def part(name: str, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return _harmless_inside(value)
+        if isinstance(value, list):
+            return [part(name, one) for one in value]
+        return harmless(value) if name in _DESTINATIONS and isinstance(value, str) else value
+
+    return {**made, "values": {name: part(name, value) for name, value in made["values"].items()}}
