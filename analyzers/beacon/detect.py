@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from analyzers.beacon.context import Population, outside_mask, population_of
 from analyzers.beacon.groups import Group, busiest, leader, merge_groups, related_groups
 from analyzers.beacon.judge import Look, features_of, look_at
+from analyzers.beacon.keepalive import Told, fold_keepalives
 from analyzers.beacon.measure import measure_channels
 from analyzers.beacon.model import load_model
 from analyzers.beacon.place import place_groups
@@ -119,22 +120,25 @@ class Beacons:
     def findings(self) -> list[Finding]:
         """The findings of all buckets, the highest score first."""
         scores = self._scores()
-        findings = []
+        findings: list[Finding] = []
         for bucket, (own, merged, table, group_table) in zip(self._buckets, scores, strict=True):
+            made: list[Told] = []
             told: set[int] = set()
             replaced: set[int] = set()
             for g in sorted(bucket.groups, key=lambda g: (-merged[g], -len(bucket.members[g]), g)):
                 best = np.nan_to_num(np.append(own[bucket.judged[g]], 0.0))
                 gain = -GROUP_GAIN if (best >= REPORT_FROM).sum() > 1 else GROUP_GAIN
                 if merged[g] >= max(REPORT_FROM, best.max() + gain) and told.isdisjoint(bucket.members[g]):
-                    findings.append(self._tell(bucket.groups[g], bucket.merged, g, merged[g], group_table))
+                    channel = bucket.groups[g]
+                    made.append((self._tell(channel, bucket.merged, g, merged[g], group_table), channel))
                     told.update(bucket.members[g])
                     replaced.update(bucket.judged[g])
-            findings += [
-                self._tell(channel, bucket.look, k, own[k], table)
+            made += [
+                (self._tell(channel, bucket.look, k, own[k], table), channel)
                 for k, channel in bucket.channels.items()
                 if own[k] >= REPORT_FROM and k not in replaced
             ]
+            findings += fold_keepalives(made)
         return sorted(findings, key=by_score)
 
     def channel_scores(self) -> list[tuple[NDArray[np.int64], Floats, Floats]]:

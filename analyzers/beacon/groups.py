@@ -117,7 +117,7 @@ def _address(series: Series, i: int) -> str:
 
 
 def _domain(series: Series, i: int) -> str:
-    return "" if series.name_source[i] in ("none", "") else _registered(series.dest[i])
+    return "" if series.name_source[i] in ("none", "") else registered_domain(series.dest[i])
 
 
 def _block(series: Series, i: int) -> str:
@@ -129,7 +129,7 @@ def _suffixes() -> PublicSuffixList:
     return PublicSuffixList()
 
 
-def _registered(name: str) -> str:
+def registered_domain(name: str) -> str:
     """The registered domain of a name, or empty for a suffix or an address."""
     try:
         ip_address(name)

@@ -33,11 +33,15 @@ MOST_LABELLED = 0.59
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """Who a channel or a group is. The finding has everything that does not depend on other channels."""
+    """Who a channel or a group is. The finding has everything that does not depend on other channels.
+
+    kind : of its events; row : it as one of those beneath another finding
+    """
 
     finding: Finding
     kind: str
     names: Phrase | None
+    row: dict[str, Any]
 
 
 def channel_of(
@@ -69,7 +73,7 @@ def channel_of(
         techniques=techniques(series, i, n_answered),
         channels=list(members),
     )
-    return Channel(finding, series.kind[i], _names(names, words) if names else None)
+    return Channel(finding, series.kind[i], _names(names, words) if names else None, beneath(series, i))
 
 
 def beneath(series: Series, i: int) -> dict[str, Any]:
@@ -112,7 +116,7 @@ def tell(
     row, finding = look.stats[k], channel.finding
     label, lowered = _label(finding, row["beat_s"], is_odd)
     if label:  # as low as its severity, so that it is not listed before what nobody explains
-        score = float(np.interp(score, [0.0, REPORT_FROM, 1.0], [0.0, REPORT_FROM, MOST_LABELLED]))
+        score = labelled(score)
     sentences = [
         *explain(row),
         *explain_answers(row),
@@ -131,6 +135,11 @@ def tell(
         jitter_frac=round(jitter_frac(row), 4),
         reasons=sentences,
     )
+
+
+def labelled(score: float) -> float:
+    """The score of what has a benign explanation."""
+    return float(np.interp(score, [0.0, REPORT_FROM, 1.0], [0.0, REPORT_FROM, MOST_LABELLED]))
 
 
 def _label(finding: Finding, interval_s: float, is_odd: bool) -> tuple[str, list[Phrase]]:

@@ -165,6 +165,16 @@ def first_contact(before_s: float) -> str:
 
 
 @phrase
+def one_clock_for_many(n_dests: int, interval_s: float) -> str:
+    return f"{n_dests:,} destinations every {interval(interval_s)}, inside their connections: one clock for all of them"
+
+
+@phrase
+def many_kept_open(server_first: bool) -> str:
+    return f"many destinations (connections kept open{' by servers' if server_first else ''})"
+
+
+@phrase
 def asked_of_proxy(via_proxy: str) -> str:
     return f"asked of the proxy {via_proxy}"
 

@@ -195,6 +195,16 @@ def first_contact(before_s: float) -> str:
 
 
 @phrase
+def one_clock_for_many(n_dests: int, interval_s: float) -> str:
+    return f"{n_dests:,} 件の通信先に、接続を保ったまま {interval(interval_s)}間隔で通信（すべて同じ周期）"
+
+
+@phrase
+def many_kept_open(server_first: bool) -> str:
+    return f"多数の通信先（{'サーバー側から' if server_first else ''}維持されている接続）"
+
+
+@phrase
 def asked_of_proxy(via_proxy: str) -> str:
     return f"プロキシ {via_proxy} を経由した通信"
 

@@ -56,6 +56,8 @@ UNITED_BY = {
 }
 
 LABELS = {
+    # analyzers.beacon.keepalive
+    "keep-alives of connections that a program holds open": "プログラムが維持している接続の死活確認",
     # analyzers.beacon.context
     "NTP: clients ask their time server at a fixed pace": "NTP（時刻サーバーへの定期的な問い合わせ）",
     "DNS: a resolver is asked all day by everything on the host": "DNS（リゾルバーへの日常的な問い合わせ）",
