@@ -10,15 +10,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import sensor.cli.main
-from sensor.cli.main import run
 from sensor.errors import InputError, PrivilegeError, StoreError, UsageError
 from tests.support.cli_store import HOSTILE, N_BEATS, make_store
+from tests.support.command import Call, caller
 
 REPO = Path(__file__).resolve().parents[2]
 CALL = "import sys; from sensor.cli.main import main; main(sys.argv[1:])"
@@ -51,18 +50,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def kagami(store: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Any:
-    """Run a command line in this process: exit code, stdout, stderr."""
-    monkeypatch.setenv("KAGAMI_STORE", str(store))
-    monkeypatch.delenv("KAGAMI_SITE", raising=False)
-
-    def call(*args: str) -> SimpleNamespace:
-        code = run(list(args))
-        sys.stdout.flush()
-        out, err = capfdbinary.readouterr()
-        return SimpleNamespace(code=code, out=out.decode(), err=err.decode())
-
-    return call
+def kagami(store: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Call:
+    return caller(store, monkeypatch, capfdbinary)
 
 
 def environment(store: Path) -> dict[str, str]:
