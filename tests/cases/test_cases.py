@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
+from tests.support.command import KAGAMI
+
 REPO = Path(__file__).resolve().parents[2]
 PCAPS = REPO / "pcaps"
 CASES = sorted(path.parent for path in PCAPS.glob("*/expected.toml"))
-KAGAMI = (sys.executable, "-c", "from sensor.cli.main import main; main()")
 KEYS = {"capture", "internal", "exit", "flows", "findings", "flow", "finding", "absent", "missed"}
 
 Row = dict[str, Any]

@@ -5,13 +5,13 @@ import io
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support.command import KAGAMI
+
 REPO = Path(__file__).resolve().parents[2]
-CALL = "import sys; from sensor.cli.main import main; main(sys.argv[1:])"
 CAPTURES = {
     "c2/dcrat-tls.pcap": ("procesoexitos1.duckdns.org", []),
     "c2/lokibot-2020-01.pcap": ("batlxt.org", []),
@@ -35,7 +35,7 @@ def test_a_walk(name: str, shared_data: Path, tmp_path: Path) -> None:
 
     def kagami(*args: str) -> str:
         done = subprocess.run(
-            [sys.executable, "-c", CALL, "--store", str(store), "--site", str(site), *args],
+            [*KAGAMI, "--store", str(store), "--site", str(site), *args],
             env=os.environ | {"PYTHONPATH": str(REPO)}, capture_output=True, check=False, cwd=tmp_path,
         )  # fmt: skip
         words = done.stderr.decode()

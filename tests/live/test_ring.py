@@ -22,7 +22,7 @@ print("ready", flush=True)
 if waits:
     sys.stdin.read()
 seen, is_all_sent = [], False
-while ring.wait(0.3) or not is_all_sent:  # all is sent when the input ends; a block is ours 60 ms later at the most
+while ring.wait(0.5) or not is_all_sent:  # all is sent when the input ends; a block comes 100 ms later at the most
     is_all_sent = bool(select.select([sys.stdin], [], [], 0)[0])
     for batch in ring.batches():
         for i in range(len(batch)):

@@ -18,7 +18,8 @@ from sensor.store.findings import findings
 from sensor.store.questions import dns
 from sensor.store.store import Store
 from tests.support.captures import pcap_header, pcap_record
-from tests.support.mirror import KAGAMI, Namespace, Watch, notify_socket, until
+from tests.support.command import KAGAMI
+from tests.support.mirror import Namespace, Watch, notify_socket, until
 
 FAST = "[capture]\nflush_s = 1\nring_mib = 16\n[retention]\nfree_gib = 0\n"
 MAC = bytes.fromhex("02000000000102000000000f0800")

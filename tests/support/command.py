@@ -1,4 +1,4 @@
-"""The command called within the test's own process."""
+"""The command: as a process of its own, and called within the test's process."""
 
 import sys
 from collections.abc import Callable
@@ -9,6 +9,7 @@ import pytest
 
 from sensor.cli.main import run
 
+KAGAMI = [sys.executable, "-c", "from sensor.cli.main import main; main()"]
 Call = Callable[..., SimpleNamespace]
 
 

@@ -22,9 +22,9 @@ from typing import Any, Self
 from sensor.store.findings import findings
 from sensor.store.questions import dns, events, flows
 from sensor.store.store import Store
+from tests.support.command import KAGAMI
 
 REPO = Path(__file__).resolve().parents[2]
-KAGAMI = [sys.executable, "-c", "from sensor.cli.main import main; main()"]
 _USER = [] if os.getuid() == 0 else ["--map-root-user"]
 START_S = 120
 """For a watch to begin: kernels may have to compile."""
@@ -206,7 +206,7 @@ class Watch:
             self.process.wait()
 
 
-def until(holds: Callable[[], object], timeout_s: float = 20.0) -> None:
+def until(holds: Callable[[], object], timeout_s: float = 60.0) -> None:
     """Wait until something holds; the caller asserts."""
     deadline = time.monotonic() + timeout_s
     while not holds() and time.monotonic() < deadline:

@@ -10,12 +10,14 @@ folder, one after another, in which demo.pcap is the bundled capture.
 import os
 import pty
 import re
+import shlex
 import shutil
 import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.support.command import KAGAMI
 
 REPO = Path(__file__).resolve().parents[2]
 DOCUMENTS = ("README.md", "docs/tutorial.md")
@@ -59,9 +61,8 @@ class Shell:
         self.folder = folder
         programs = folder / ".bin"
         programs.mkdir()
-        call = "import sys; from sensor.cli.main import main; main(sys.argv[1:])"
         script = programs / "kagami"
-        script.write_text(f'#!/bin/sh\nexec {sys.executable} -c "{call}" "$@"\n', encoding="utf-8")
+        script.write_text(f'#!/bin/sh\nexec {shlex.join(KAGAMI)} "$@"\n', encoding="utf-8")
         script.chmod(0o755)
         shutil.copy(REPO / "pcaps" / "demo" / "demo.pcap", folder / "demo.pcap")
         unwanted = ("KAGAMI_", "CLICOLOR", "FORCE_COLOR")

@@ -17,10 +17,9 @@ import pytest
 import sensor.cli.main
 from sensor.errors import InputError, PrivilegeError, StoreError, UsageError
 from tests.support.cli_store import HOSTILE, N_BEATS, make_store
-from tests.support.command import Call, caller
+from tests.support.command import KAGAMI, Call, caller
 
 REPO = Path(__file__).resolve().parents[2]
-CALL = "import sys; from sensor.cli.main import main; main(sys.argv[1:])"
 UNWANTED = ("numba", "numpy", "scapy", "pyshark", "sqlite_utils", "rich")
 PIPED = [
     *(
@@ -65,7 +64,7 @@ def on_terminal(store: Path, *args: str, columns: int = 120, **env: str) -> str:
     for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE"):
         variables.pop(name, None)
     with subprocess.Popen(
-        [sys.executable, "-c", CALL, *args], env=variables | env, stdin=terminal, stdout=terminal, stderr=terminal
+        [*KAGAMI, *args], env=variables | env, stdin=terminal, stdout=terminal, stderr=terminal
     ) as child:
         os.close(terminal)
         text = b"".join(_until_closed(controller))
@@ -267,7 +266,7 @@ def test_a_global_option_after_the_verb_wins_over_the_environment(kagami: Any, t
 
 
 def test_the_version() -> None:
-    done = subprocess.run([sys.executable, "-c", CALL, "--version"], cwd=REPO, capture_output=True, check=False)
+    done = subprocess.run([*KAGAMI, "--version"], cwd=REPO, capture_output=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, f"kagami {sensor.__version__}\n".encode(), b"")
 
 
@@ -279,7 +278,7 @@ def test_a_reader_that_stops_reading_is_no_error(store: Path, command: str) -> N
     reading, writing = os.pipe()
     os.close(reading)
     child = subprocess.run(
-        [sys.executable, "-c", CALL, *command.split()],
+        [*KAGAMI, *command.split()],
         env=environment(store),
         stdout=writing,
         stderr=subprocess.PIPE,

@@ -221,7 +221,7 @@ def test_a_browser_opens_it_without_a_message_or_a_request(kagami: Any, tmp_path
          "--disable-extensions",
          "--disable-features=Translate,OptimizationHints", f"--user-data-dir={tmp_path / 'profile'}",
          f"--log-net-log={log}", "--enable-logging=stderr", f"--screenshot={tmp_path / 'page.png'}", page.as_uri()],
-        capture_output=True, text=True, timeout=120, check=False, cwd=tmp_path,
+        capture_output=True, text=True, timeout=600, check=False, cwd=tmp_path,
     )  # fmt: skip
     if done.returncode and "unshare" in done.stderr:
         pytest.skip("network namespaces cannot be made here")
