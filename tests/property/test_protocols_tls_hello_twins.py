@@ -210,5 +210,5 @@ def test_spans_that_do_not_fit_are_nothing(
 @IN_UNCHECKED_RUN
 def test_all_of_this_with_bounds_checked() -> None:
     run_files_checked(
-        __file__, *(f"tests/unit/test_protocols_{name}.py" for name in ("md5", "tls_hello", "tls_server"))
+        __file__, *(f"tests/unit/test_protocols_{name}.py" for name in ("digests", "tls_hello", "tls_server"))
     )
