@@ -1,14 +1,11 @@
 """The command as a whole on a small store: formats, limits, exit codes, pipes, start-up."""
 
 import csv
-import errno
 import io
 import json
 import os
-import pty
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +13,7 @@ import pytest
 
 import sensor.cli.main
 from sensor.errors import InputError, PrivilegeError, StoreError, UsageError
+from tests.support import terminal
 from tests.support.cli_store import HOSTILE, N_BEATS, make_store
 from tests.support.command import KAGAMI, Call, caller
 
@@ -58,31 +56,11 @@ def environment(store: Path) -> dict[str, str]:
 
 
 def on_terminal(store: Path, *args: str, columns: int = 120, **env: str) -> str:
-    """What the command prints on a terminal of this width, stdout and stderr together."""
-    controller, terminal = pty.openpty()
+    """What the command prints on a terminal of this width."""
     variables = environment(store) | {"COLUMNS": str(columns), "TERM": "xterm"}
     for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE"):
         variables.pop(name, None)
-    with subprocess.Popen(
-        [*KAGAMI, *args], env=variables | env, stdin=terminal, stdout=terminal, stderr=terminal
-    ) as child:
-        os.close(terminal)
-        text = b"".join(_until_closed(controller))
-        child.wait()
-    os.close(controller)
-    return text.decode().replace("\r\n", "\n")
-
-
-def _until_closed(controller: int) -> Iterator[bytes]:
-    while True:
-        try:
-            chunk = os.read(controller, 65_536)
-        except OSError as error:  # Linux tells the end of a terminal so
-            assert error.errno == errno.EIO
-            return
-        if not chunk:
-            return
-        yield chunk
+    return terminal.on_terminal([*KAGAMI, *args], variables | env)
 
 
 # --- formats ---
