@@ -29,7 +29,7 @@ demo: setup
 	$(BIN)/kagami demo
 
 test: setup tools
-	@$(BIN)/kagami warmup  # else every worker would compile the kernels
+	-@$(BIN)/kagami warmup  # else every worker would compile the kernels
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: setup
