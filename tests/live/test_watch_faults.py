@@ -15,7 +15,7 @@ import pytest
 from sensor.analysis import analyze
 from sensor.site import Site
 from sensor.store.findings import findings
-from sensor.store.questions import dns
+from sensor.store.questions import dns, flows
 from sensor.store.store import Store
 from tests.support.captures import pcap_header, pcap_record
 from tests.support.command import KAGAMI
@@ -76,10 +76,10 @@ def test_killed_again_and_again(wire: Namespace, tmp_path: Path, n_kills: int) -
     """What a reader saw before the kill is there after it, and nothing is there twice."""
     rng = random.Random(n_kills)
     frames = [frame for number in range(40_000) for frame in dns_pair(number)]
-    # one long stream of names that never come again
+    # one long stream of names that never come again: 13 minutes of them, for a busy machine
     sender = wire.start(
-        *("tcpreplay", "-q", "-i", "out", "--pps=300"),
-        str(write(tmp_path / "names.pcap", [(i / 300, frame) for i, frame in enumerate(frames)])),
+        *("tcpreplay", "-q", "-i", "out", "--pps=100"),
+        str(write(tmp_path / "names.pcap", [(i / 100, frame) for i, frame in enumerate(frames)])),
         stdout=subprocess.DEVNULL,
     )
     store = tmp_path / "store"
@@ -261,7 +261,7 @@ def test_a_beacon_is_found_in_a_flood_and_memory_stays(wire: Namespace, tmp_path
             str(write(tmp_path / "flood.pcap", flood)),
             stdout=subprocess.DEVNULL,
         )
-        time.sleep(2)
+        until(lambda: _n_flows(watch.store) > 200_000, 300)  # the table and all buffers were full more than once
         resident_kib = _resident_kib(watch.process.pid)
         wire.send("out", beats)
         assert _resident_kib(watch.process.pid) < resident_kib * 1.1
@@ -274,7 +274,13 @@ def test_a_beacon_is_found_in_a_flood_and_memory_stays(wire: Namespace, tmp_path
     analyze(tmp_path / "store", site=Site())
     with Store.open(tmp_path / "store") as store:
         found, _ = findings(store, analyzer="beacon", host="10.0.0.57")
-    assert [(row["dest"], round(row["interval_s"], 1)) for row in found] == [("203.0.113.66", 0.7)]
+    assert [row["dest"] for row in found] == ["203.0.113.66"]
+    assert 0.6 < found[0]["interval_s"] < 1.4  # a busy machine sends late
+
+
+def _n_flows(store_dir: Path) -> int:
+    with Store.open(store_dir) as store:
+        return flows(store, limit=1)[1]
 
 
 def _resident_kib(pid: int) -> int:
