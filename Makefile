@@ -11,7 +11,7 @@ BENCH_ARGS ?=
 help:
 	@echo "make setup   the environment in $(VENV), with the pinned versions"
 	@echo "make demo    replay a bundled capture and explain what it holds"
-	@echo "make test    all tests; PYTEST_ARGS='-m \"not slow\" -k beacon' chooses"
+	@echo "make test    all tests, on every core; PYTEST_ARGS='-m \"not slow\" -k beacon' chooses, '-n 0' is one process"
 	@echo "make lint    ruff and mypy"
 	@echo "make bench   replay against other flow exporters, writes docs/benchmarks.md; BENCH_ARGS='--capture F --runs 5'"
 
@@ -29,7 +29,8 @@ demo: setup
 	$(BIN)/kagami demo
 
 test: setup tools
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	-@$(BIN)/kagami warmup  # else every worker would compile the kernels
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: setup
 	$(BIN)/ruff check .

@@ -2,7 +2,8 @@
 
 numba's cache notices an edit only in the file that defines a kernel, not in the files it calls, and would go on
 giving the old answer. So the cache directory's name holds a digest of every source file that kernels could depend
-on: after a change in one of them, kernels compile anew. Where no directory can be written, they compile in memory.
+on, and of where they lie, which numba goes by: after a change in one of them, and for another installation, kernels
+compile anew. Where no directory can be written, they compile in memory.
 This module never prints; `first_run` says whether a wait is ahead.
 """
 
@@ -27,7 +28,7 @@ _FROZEN = ("constants.py", "dtypes.py", "far.py", "numba_patches.py", "parts.py"
 
 
 def _sources_digest() -> str:
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(bytes(_ROOT))
     for package in ("sensor", "analyzers"):
         for path in sorted((_ROOT / package).rglob("*.py")):
             text = path.read_bytes()

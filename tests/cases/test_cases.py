@@ -1,21 +1,23 @@
 """Replays every capture under pcaps/ with the command line and checks its expected.toml (see pcaps/README.md)."""
 
 import hashlib
+import io
 import json
-import os
 import re
 import subprocess
 import sys
 import tomllib
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sensor.cli.main import run
+
 REPO = Path(__file__).resolve().parents[2]
 PCAPS = REPO / "pcaps"
 CASES = sorted(path.parent for path in PCAPS.glob("*/expected.toml"))
-KAGAMI = (sys.executable, "-c", "from sensor.cli.main import main; main()")
 KEYS = {"capture", "internal", "exit", "flows", "findings", "flow", "finding", "absent", "missed"}
 
 Row = dict[str, Any]
@@ -23,18 +25,14 @@ Row = dict[str, Any]
 
 def kagami(*words: str, store: Path, exit_code: int = 0) -> str:
     """Standard output of one run of the command; anything but the expected exit code fails with what it said."""
-    environment = {name: value for name, value in os.environ.items() if name != "KAGAMI_SITE"}
-    done = subprocess.run(
-        [*KAGAMI, *words],
-        cwd=REPO,
-        env={**environment, "KAGAMI_STORE": str(store)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == exit_code, done.stderr
-    return done.stdout
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+    with redirect_stdout(out), redirect_stderr(err), pytest.MonkeyPatch.context() as patch:
+        patch.delenv("KAGAMI_SITE", raising=False)
+        code = run(["--store", str(store), *words])
+    out.seek(0)
+    err.seek(0)
+    assert code == exit_code, err.read()
+    return out.read()
 
 
 def _is(got: Any, want: Any) -> bool:

@@ -4,9 +4,7 @@ import csv
 import hashlib
 import json
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +15,7 @@ from sensor.response.bundle import MANIFEST, SUMS, Bundle
 from sensor.run import replay
 from sensor.site import load_site
 from tests.support.cli_store import HOSTILE, make_store
-from tests.support.command import caller
+from tests.support.command import Call, caller
 from tests.support.programs import needs
 
 DEMO = Path(__file__).resolve().parents[2] / "pcaps" / "demo" / "demo.pcap"
@@ -31,12 +29,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def kagami(
-    store: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Callable[..., SimpleNamespace]:
-    monkeypatch.setenv("KAGAMI_STORE", str(store))
-
-    return caller(capfd)
+def kagami(store: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Call:
+    return caller(store, monkeypatch, capfdbinary)
 
 
 def test_everything_is_there_and_checks(kagami: Any, tmp_path: Path) -> None:

@@ -1,20 +1,17 @@
 """The silence that separates exchanges: chosen for a run or a site, and remembered with each source."""
 
-import sys
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from scapy.layers.inet import IP, TCP
 from scapy.layers.l2 import Ether
 from scapy.utils import wrpcap
 
-from sensor.cli.main import run
 from sensor.run import replay
 from sensor.site import Site
 from sensor.store.questions import events
 from sensor.store.store import Store
+from tests.support.command import caller
 
 N_TURNS = 5
 TURN_S = 0.5
@@ -63,13 +60,10 @@ def test_the_gap_of_the_site(tmp_path: Path, store_dir: Path, gap_s: float, n_ex
         assert store.health()["settings"] == {"exchange_gap_ms": [recorded_ms]}
 
 
-def test_the_gap_of_a_run(tmp_path: Path, store_dir: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    def kagami(*args: str) -> SimpleNamespace:
-        code: Any = run([*args, "--store", str(store_dir)])
-        sys.stdout.flush()
-        out, err = capfdbinary.readouterr()
-        return SimpleNamespace(code=code, out=out.decode(), err=err.decode())
-
+def test_the_gap_of_a_run(
+    tmp_path: Path, store_dir: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    kagami = caller(store_dir, monkeypatch, capfdbinary)
     one, two = conversation(tmp_path / "a.pcap"), conversation(tmp_path / "b.pcap", client="10.0.0.6")
     assert kagami("replay", str(one), "--no-analyze", "--gap", "0.2").code == 0
     assert "exchange gap 200 ms\n" in kagami("status").out

@@ -1,17 +1,21 @@
-"""An analyst's walk over real captures, in a process of its own each: every step works, nothing acts on a terminal."""
+"""An analyst's walk over real captures: every step works, nothing acts on a terminal.
+
+One walk has a process for each step, as an analyst's has; it is much slower and would find nothing else in the others.
+"""
 
 import csv
 import io
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from tests.support.command import KAGAMI, caller
+
 REPO = Path(__file__).resolve().parents[2]
-CALL = "import sys; from sensor.cli.main import main; main(sys.argv[1:])"
 CAPTURES = {
     "c2/dcrat-tls.pcap": ("procesoexitos1.duckdns.org", []),
     "c2/lokibot-2020-01.pcap": ("batlxt.org", []),
@@ -21,27 +25,40 @@ CAPTURES = {
 }
 """Capture -> the destination that its catalogue names, and internal networks that are not private ones."""
 
+IN_PROCESSES = "c2/dcrat-tls.pcap"
 INTERNAL = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"]
+
+
+def spawned(*args: str) -> SimpleNamespace:
+    done = subprocess.run(
+        [*KAGAMI, *args], env=os.environ | {"PYTHONPATH": str(REPO)}, capture_output=True, check=False
+    )
+    return SimpleNamespace(code=done.returncode, out=done.stdout.decode(), err=done.stderr.decode())
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CAPTURES)
-def test_a_walk(name: str, shared_data: Path, tmp_path: Path) -> None:
+def test_a_walk(
+    name: str,
+    shared_data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
     capture = shared_data / "pcaps" / name
     if not capture.exists():
         pytest.skip(f"{name} is not among the shared captures")
     wanted, networks = CAPTURES[name]
     store, site = tmp_path / "store", tmp_path / "site.toml"
 
+    monkeypatch.chdir(tmp_path)
+    call = spawned if name == IN_PROCESSES else caller(store, monkeypatch, capfdbinary)
+
     def kagami(*args: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-c", CALL, "--store", str(store), "--site", str(site), *args],
-            env=os.environ | {"PYTHONPATH": str(REPO)}, capture_output=True, check=False, cwd=tmp_path,
-        )  # fmt: skip
-        words = done.stderr.decode()
-        assert done.returncode == 0, (args, words)
-        assert words.replace("\n", "").isprintable(), args
-        return done.stdout.decode()
+        done = call("--store", str(store), "--site", str(site), *args)
+        assert done.code == 0, (args, done.err)
+        assert done.err.replace("\n", "").isprintable(), args
+        return done.out
 
     site.write_text(f"[networks]\ninternal = {[*INTERNAL, *networks]!r}\n", encoding="utf-8")
     kagami("replay", str(capture))

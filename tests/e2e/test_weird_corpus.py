@@ -4,20 +4,18 @@ import csv
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support.command import KAGAMI
 from tests.unit.test_capture_corpus import LINKS_TSHARK_LACKS
-
-COMMAND = [sys.executable, "-c", "from sensor.cli.main import main; main()"]
 
 
 def kagami(store: Path, *words: str) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("KAGAMI_S")}
     return subprocess.run(
-        [*COMMAND, "--store", str(store), "-q", *words], capture_output=True, text=True, check=False, env=environment
+        [*KAGAMI, "--store", str(store), "-q", *words], capture_output=True, text=True, check=False, env=environment
     )
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from sensor.doctor.selftest import selftest_checks
 from sensor.run import demo_capture
-from tests.support.mirror import KAGAMI, Namespace
+from tests.support.command import KAGAMI
+from tests.support.mirror import Namespace
 
 
 def ask(wire: Namespace, store: Path, seconds: str) -> dict[str, Any]:

@@ -10,23 +10,24 @@ from tests.support.captures import pcap_header, pcap_record
 from tests.support.mirror import Namespace
 
 READ = """
-import hashlib, json, sys, time
+import json, select, sys, time
 from sensor.bpf import compile_filter
 from sensor.capture.afpacket import Ring
 options = json.loads(sys.argv[1])
-expression, sleeps = options.pop("filter", ""), options.pop("sleeps", 0)
-ring = Ring("mirror", filter_program=compile_filter(expression, 1) if expression else b"", **options)
+expression, interface, waits = (options.pop(name, other) for name, other in
+                                (("filter", ""), ("interface", "mirror"), ("waits", False)))
+ring = Ring(interface, filter_program=compile_filter(expression, 1) if expression else b"", **options)
 list(ring.batches())
 print("ready", flush=True)
-time.sleep(sleeps)
-seen, last = [], time.time()
-while time.time() - last < 1:
-    if ring.wait(0.2):
-        for batch in ring.batches():
-            last = time.time()
-            for i in range(len(batch)):
-                frame = batch.frames[batch.start[i] : batch.end[i]].tobytes()
-                seen.append((frame.hex(), int(batch.ts_ns[i]), int(batch.wire_len[i]), int(batch.vlan_id[i])))
+if waits:
+    sys.stdin.read()
+seen, is_all_sent = [], False
+while ring.wait(0.5) or not is_all_sent:  # all is sent when the input ends; a block comes 100 ms later at the most
+    is_all_sent = bool(select.select([sys.stdin], [], [], 0)[0])
+    for batch in ring.batches():
+        for i in range(len(batch)):
+            frame = batch.frames[batch.start[i] : batch.end[i]].tobytes()
+            seen.append((frame.hex(), int(batch.ts_ns[i]), int(batch.wire_len[i]), int(batch.vlan_id[i])))
 counts = ring.counts()
 print(json.dumps({"frames": seen, "counts": {n: getattr(counts, n) for n in counts.__slots__},
                   "now": time.time_ns()}))
@@ -48,13 +49,13 @@ def capture(path: Path, frames: list[bytes]) -> Path:
 
 
 def read(wire: Namespace, sent: Path, *options: str, **reader: Any) -> dict[str, Any]:
-    """What the ring gave while a capture was sent."""
-    process = wire.start(sys.executable, "-c", READ, json.dumps(reader), stdout=subprocess.PIPE)
+    """What the ring gave while a capture was sent; `waits`: it reads when all was sent."""
+    process = wire.start(sys.executable, "-c", READ, json.dumps(reader), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     sent_packets = wire.send("out", sent, *options)
-    told: dict[str, Any] = json.loads(process.stdout.readline())
-    assert process.wait(30) == 0
+    told: dict[str, Any] = json.loads(process.communicate(timeout=60)[0])
+    assert process.returncode == 0
     return told | {"sent": sent_packets}
 
 
@@ -93,22 +94,14 @@ def test_a_filter_keeps_out_what_does_not_match(wire: Namespace, tmp_path: Path)
 
 def test_what_this_machine_sends_counts_only_when_asked_for(wire: Namespace, tmp_path: Path) -> None:
     sent = capture(tmp_path / "a.pcap", [ip_frame(i) for i in range(50)])
-    script = READ.replace('Ring("mirror"', 'Ring("out"')
     for takes, n in ((False, 0), (True, 50)):
-        process = wire.start(
-            sys.executable, "-c", script, json.dumps({"takes_outgoing": takes}), stdout=subprocess.PIPE
-        )
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        wire.send("out", sent)
-        assert len(json.loads(process.stdout.readline())["frames"]) == n
-        process.wait(30)
+        assert len(read(wire, sent, interface="out", takes_outgoing=takes)["frames"]) == n
 
 
 def test_sent_is_seen_and_dropped_to_the_packet(wire: Namespace, tmp_path: Path) -> None:
-    """A reader that sleeps while more comes than its ring holds."""
+    """A reader that does nothing while more comes than its ring holds."""
     sent = capture(tmp_path / "a.pcap", [ip_frame(i, bytes(1000)) for i in range(3000)])
-    told = read(wire, sent, "--loop", "8", "--pps", "20000", ring_mib=8, sleeps=3)
+    told = read(wire, sent, "--loop", "8", "--pps", "20000", ring_mib=8, waits=True)
     counts = told["counts"]
     assert counts["dropped"] > 0
     assert counts["freezes"] > 0

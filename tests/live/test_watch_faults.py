@@ -18,7 +18,8 @@ from sensor.store.findings import findings
 from sensor.store.questions import dns
 from sensor.store.store import Store
 from tests.support.captures import pcap_header, pcap_record
-from tests.support.mirror import KAGAMI, Namespace, Watch, notify_socket, until
+from tests.support.command import KAGAMI
+from tests.support.mirror import Namespace, Watch, notify_socket, until
 
 FAST = "[capture]\nflush_s = 1\nring_mib = 16\n[retention]\nfree_gib = 0\n"
 MAC = bytes.fromhex("02000000000102000000000f0800")
@@ -70,15 +71,15 @@ def _has_more_than(store: Path, n: int) -> bool:
     return names_in(store).total() > n
 
 
-@pytest.mark.parametrize("n_kills", [3, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("n_kills", [3, pytest.param(25, marks=pytest.mark.slow)])
 def test_killed_again_and_again(wire: Namespace, tmp_path: Path, n_kills: int) -> None:
     """What a reader saw before the kill is there after it, and nothing is there twice."""
     rng = random.Random(n_kills)
     frames = [frame for number in range(40_000) for frame in dns_pair(number)]
-    # one long stream of names that never come again
+    # one long stream of names that never come again: 13 minutes of them, for a busy machine
     sender = wire.start(
-        *("tcpreplay", "-q", "-i", "out", "--pps=300"),
-        str(write(tmp_path / "names.pcap", [(i / 300, frame) for i, frame in enumerate(frames)])),
+        *("tcpreplay", "-q", "-i", "out", "--pps=100"),
+        str(write(tmp_path / "names.pcap", [(i / 100, frame) for i, frame in enumerate(frames)])),
         stdout=subprocess.DEVNULL,
     )
     store = tmp_path / "store"
@@ -122,7 +123,8 @@ def test_a_full_disk_is_counted_and_then_used_again(wire: Namespace, tmp_path: P
         until(lambda: stored() == 200)
         wire.run("dd", "if=/dev/zero", f"of={disk}/filler", "bs=4k", check=False)
         wire.send("out", captures[1], "--pps=2000")
-        until(lambda: "not stored" in watch.said())
+        until(lambda: watch.counted("rows_lost") > 0)
+        assert "not stored" in watch.said()
         assert watch.process.poll() is None
         wire.run("rm", str(disk / "filler"))
         wire.send("out", captures[2], "--pps=2000")
@@ -260,7 +262,7 @@ def test_a_beacon_is_found_in_a_flood_and_memory_stays(wire: Namespace, tmp_path
             str(write(tmp_path / "flood.pcap", flood)),
             stdout=subprocess.DEVNULL,
         )
-        time.sleep(2)
+        until(lambda: watch.counted("evicted") > 100_000, 300)  # the table and all buffers were full more than once
         resident_kib = _resident_kib(watch.process.pid)
         wire.send("out", beats)
         assert _resident_kib(watch.process.pid) < resident_kib * 1.1
@@ -273,7 +275,8 @@ def test_a_beacon_is_found_in_a_flood_and_memory_stays(wire: Namespace, tmp_path
     analyze(tmp_path / "store", site=Site())
     with Store.open(tmp_path / "store") as store:
         found, _ = findings(store, analyzer="beacon", host="10.0.0.57")
-    assert [(row["dest"], round(row["interval_s"], 1)) for row in found] == [("203.0.113.66", 0.7)]
+    assert [row["dest"] for row in found] == ["203.0.113.66"]
+    assert 0.6 < found[0]["interval_s"] < 1.4  # a busy machine sends late
 
 
 def _resident_kib(pid: int) -> int:

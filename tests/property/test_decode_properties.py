@@ -1,8 +1,5 @@
 """What holds for any frame: nothing is read outside it, batches do not matter, a cut frame tells no other story."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +12,7 @@ from sensor import constants as c
 from sensor.capture.batch import Batch
 from sensor.decode.decoder import Decoder
 from tests.property.test_decode_twin import frames as nearly_right_frames
+from tests.support.checked import run_checked
 from tests.support.frames import batch_of, decode, real_frames
 
 LINKS = (
@@ -232,19 +230,6 @@ print(len(frames))
 
 
 @pytest.mark.parametrize("with_captures", [False, True])
-def test_no_index_leaves_its_array(
-    with_captures: bool, tmp_path: Path, repo: Path, request: pytest.FixtureRequest
-) -> None:
-    # A cache of its own: numba would otherwise take the kernels that were compiled without the check.
-    environment = {**os.environ, "NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(repo)}
+def test_no_index_leaves_its_array(with_captures: bool, request: pytest.FixtureRequest) -> None:
     arguments = [str(request.getfixturevalue("shared_data") / "pcaps")] if with_captures else []
-    done = subprocess.run(
-        [sys.executable, "-c", BOUNDS_CHECKED, *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert int(done.stdout) >= 3000
+    assert int(run_checked("-c", BOUNDS_CHECKED, *arguments)) >= 3000

@@ -1,11 +1,7 @@
 """What holds for any packets: batches, buffers, clocks and directions do not matter, and none is lost."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -16,6 +12,7 @@ from hypothesis import strategies as st
 
 from sensor.flows import tracker as trackers
 from sensor.flows.tracker import Timeouts
+from tests.support.checked import run_checked
 from tests.support.flow_cases import ADDRESSES, everything, multiset, packets, random_rows
 from tests.support.flows import Collected
 from tests.support.packets import T0, Packet, S, rows_of, track, track_rows, udp
@@ -205,17 +202,5 @@ print(n_rows)
 
 
 @pytest.mark.slow
-def test_no_index_leaves_its_array(tmp_path: Path, repo: Path) -> None:
-    # A cache of its own: numba would otherwise take the kernels that were compiled without the check.
-    environment = {**os.environ, "NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(repo)}
-    done = subprocess.run(
-        [sys.executable, "-c", BOUNDS_CHECKED],
-        env=environment,
-        cwd=repo,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert int(done.stdout) == 30_000
+def test_no_index_leaves_its_array() -> None:
+    assert int(run_checked("-c", BOUNDS_CHECKED)) == 30_000

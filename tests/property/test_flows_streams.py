@@ -2,11 +2,13 @@
 
 import itertools
 import random
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from sensor.flows import streams
 from sensor.flows.rows import FLOW, new_record
@@ -101,19 +103,30 @@ def test_the_oldest_buffer_is_given_up_and_its_flow_notices() -> None:
     assert not part(KEY_STATE, "streams").slots["owner"].any()
 
 
-@given(st.lists(st.integers(0, 2**30), max_size=60))
-@settings(deadline=None)
-def test_free_buffers_are_taken_first_then_the_oldest(choices: list[int]) -> None:
-    """Beside a list of who has a buffer, oldest first. All but four are taken before, so that they run out."""
+N_BEFORE = N_STREAMS - 4
+
+
+@pytest.fixture(scope="module")
+def nearly_full() -> tuple[NDArray[np.void], dict[str, NDArray[Any]], NDArray[np.void]]:
+    """A state in which all but four buffers are taken, what it says of them, and the flows that have them."""
     state = np.zeros(1, STATE)
-    begin_streams(part(state, "streams"))
-    flows: dict[int, np.void] = {}
-    held: list[int] = []
-    lost = 0
-    for row in range(N_STREAMS - 4):
-        flows[row] = new_record(FLOW)
+    mine = part(state, "streams")
+    begin_streams(mine)
+    flows = np.zeros(N_BEFORE, FLOW).view(np.recarray)
+    for row in range(N_BEFORE):
         streams.open_stream(state[0], flows[row], row, 0, 0)
-        held.append(row)
+    return state, {name: mine[name].copy() for name in mine.dtype.names if name != "bytes"}, flows
+
+
+@given(choices=st.lists(st.integers(0, 2**30), max_size=60))
+def test_free_buffers_are_taken_first_then_the_oldest(nearly_full: Any, choices: list[int]) -> None:
+    """Beside a list of who has a buffer, oldest first; they run out."""
+    state, before, flows_before = nearly_full
+    for name, values in before.items():
+        part(state, "streams")[name][:] = values
+    flows = dict(enumerate(flows_before.copy()))
+    held = list(range(N_BEFORE))
+    lost = 0
     for row, choice in enumerate(choices, N_STREAMS):
         if choice % 3 == 0:
             gone = held.pop(choice % len(held))

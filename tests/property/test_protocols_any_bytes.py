@@ -1,13 +1,8 @@
 """Any bytes are survived, bytes outside the span change nothing, and the same holds with bounds checked.
 
-A compiled kernel does not notice a read behind its array. So one test runs this file again in a process where numba
-checks every index, with a cache of its own: numba's does not tell checked kernels from others.
+One test runs this file again in a process where numba checks every index: see tests/support/checked.py.
 """
 
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sensor.constants import PROTO_TCP, PROTO_UDP
-from sensor.jit import CACHE_DIR
 from sensor.protocols import dns, http, nbns, tls
 from sensor.protocols.reads import be16
+from tests.support.checked import IN_CHECKED_RUN, IN_UNCHECKED_RUN, run_files_checked
+from tests.support.damage import damaged
 from tests.support.protocols import (
     client_hello,
     extension,
@@ -59,24 +55,8 @@ SEEDS = (
 )
 
 
-@st.composite
-def damaged(draw: st.DrawFn) -> bytes:
-    """A sound payload with some bytes changed, taken out or put in, and an end anywhere."""
-    payload = bytearray(draw(st.sampled_from(SEEDS)))
-    for _ in range(draw(st.integers(0, 4))):
-        at = draw(st.integers(0, max(len(payload) - 1, 0)))
-        change = draw(st.sampled_from(["set", "cut", "add"]))
-        byte = draw(st.one_of(st.sampled_from((0, 1, 0x0A, 0x20, 0x3A, 0x3F, 0x7F, 0xC0, 0xFF)), st.integers(0, 255)))
-        if change == "set" and payload:
-            payload[at] = byte
-        elif change == "cut":
-            del payload[at : at + byte % 8]
-        else:
-            payload[at:at] = bytes([byte]) * (byte % 5)
-    return bytes(payload[: draw(st.integers(0, len(payload)))])
-
-
-PAYLOADS = st.one_of(st.binary(max_size=300), damaged())
+TELLING = (0, 1, 0x0A, 0x20, 0x3A, 0x3F, 0x7F, 0xC0, 0xFF)
+PAYLOADS = st.one_of(st.binary(max_size=300), damaged(st.sampled_from(SEEDS), TELLING))
 AROUND = st.binary(max_size=40)
 
 
@@ -136,19 +116,13 @@ def test_apps(payload: bytes, is_orig: bool, proto: int, resp_port: int, before:
     assert identify(payload, is_orig, proto, resp_port) == identify(payload, is_orig, proto, resp_port, before)
 
 
-@pytest.mark.skipif(os.environ.get("NUMBA_BOUNDSCHECK") != "1", reason="this is the unchecked run")
+@IN_CHECKED_RUN
 def test_the_checked_run_checks() -> None:
     with pytest.raises(IndexError):
         be16(frames_of(b"a"), 0)
 
 
 @pytest.mark.slow
-@pytest.mark.skipif("NUMBA_BOUNDSCHECK" in os.environ, reason="this is the checked run")
+@IN_UNCHECKED_RUN
 def test_all_of_this_with_bounds_checked() -> None:
-    environment = {**os.environ, "NUMBA_BOUNDSCHECK": "1"}
-    if CACHE_DIR is not None:
-        environment["NUMBA_CACHE_DIR"] = str(CACHE_DIR.parent / "boundscheck")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
-    root = Path(__file__).resolve().parents[2]
-    done = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-3000:]
+    run_files_checked(__file__)

@@ -3,20 +3,16 @@
 As in test_protocols_any_bytes.py, one test runs this file again in a process where numba checks every index.
 """
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensor.jit import CACHE_DIR
 from sensor.protocols import gquic, quic_keys
 from sensor.protocols import quic_header as h
 from sensor.protocols.quic_header import read_varint
+from tests.support.checked import IN_CHECKED_RUN, IN_UNCHECKED_RUN, run_files_checked
+from tests.support.damage import damaged
 from tests.support.protocols import frames_of
 from tests.support.quic import (
     DRAFT_29,
@@ -44,26 +40,8 @@ SEEDS = (
     b"\x0d" + bytes(8) + b"Q043\1" + bytes(12) + b"\xa0\1\0\x2c" + CHLO,
     b"\xc3Q046\x50" + bytes(12 + 12) + b"\xa0\1\0\x2c" + CHLO,
 )
-BYTES = st.one_of(st.sampled_from((0, 1, 2, 6, 0x3F, 0x40, 0x7F, 0x80, 0xC0, 0xFF)), st.integers(0, 255))
-
-
-@st.composite
-def damaged(draw: st.DrawFn) -> bytes:
-    """A sound payload with some bytes changed, taken out or put in, and an end anywhere."""
-    payload = bytearray(draw(st.sampled_from(SEEDS)))
-    for _ in range(draw(st.integers(0, 3))):
-        at = draw(st.integers(0, max(len(payload) - 1, 0)))
-        change, byte = draw(st.sampled_from(["set", "cut", "add"])), draw(BYTES)
-        if change == "set" and payload:
-            payload[at] = byte
-        elif change == "cut":
-            del payload[at : at + byte % 8]
-        else:
-            payload[at:at] = bytes([byte]) * (byte % 5)
-    return bytes(payload[: draw(st.integers(0, len(payload)))]) if draw(st.booleans()) else bytes(payload)
-
-
-PAYLOADS = st.one_of(st.binary(max_size=200), damaged())
+TELLING = (0, 1, 2, 6, 0x3F, 0x40, 0x7F, 0x80, 0xC0, 0xFF)
+PAYLOADS = st.one_of(st.binary(max_size=200), damaged(st.sampled_from(SEEDS), TELLING))
 AROUND = st.binary(max_size=40)
 
 
@@ -156,19 +134,13 @@ def test_google(payload: bytes, before: bytes, after: bytes) -> None:
         assert frames[offset_2 : offset_2 + length_2] == payload[offset : offset + length]
 
 
-@pytest.mark.skipif(os.environ.get("NUMBA_BOUNDSCHECK") != "1", reason="this is the unchecked run")
+@IN_CHECKED_RUN
 def test_the_checked_run_checks() -> None:
     with pytest.raises(IndexError):
         read_varint(frames_of(b"a"), 5, 6)
 
 
 @pytest.mark.slow
-@pytest.mark.skipif("NUMBA_BOUNDSCHECK" in os.environ, reason="this is the checked run")
+@IN_UNCHECKED_RUN
 def test_all_of_this_with_bounds_checked() -> None:
-    environment = {**os.environ, "NUMBA_BOUNDSCHECK": "1"}
-    if CACHE_DIR is not None:
-        environment["NUMBA_CACHE_DIR"] = str(CACHE_DIR.parent / "boundscheck")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
-    root = Path(__file__).resolve().parents[2]
-    done = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-3000:]
+    run_files_checked(__file__)

@@ -3,11 +3,7 @@
 As in test_protocols_any_bytes.py, one test runs this again in a process where numba checks every index.
 """
 
-import os
 import struct
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,10 +11,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from sensor.jit import CACHE_DIR
 from sensor.protocols import tls, tls_certificate, tls_hello, tls_server
 from sensor.protocols.tls_certificate import CERTIFICATE, CERTIFICATE_CUT
 from tests.support import tls_twins as twins
+from tests.support.checked import IN_UNCHECKED_RUN, run_files_checked
+from tests.support.damage import damaged
 from tests.support.protocols import extension, find_sni, frames_of, server_name
 from tests.support.tls import Hello, Server, code_list, message, new_prints, parse_certificate, server_hello
 
@@ -68,30 +65,14 @@ def hellos(draw: st.DrawFn) -> bytes:
     return message(1, body, is_dtls)
 
 
-@st.composite
-def damaged(draw: st.DrawFn, sound: st.SearchStrategy[bytes]) -> bytes:
-    """Some bytes changed, taken out or put in, and an end anywhere or bytes behind it."""
-    raw = bytearray(draw(sound))
-    for _ in range(draw(st.integers(0, 3))):
-        at = draw(st.integers(0, max(len(raw) - 1, 0)))
-        byte = draw(st.one_of(st.sampled_from([0, 1, 3, 0x30, 0x80, 0x82, 0xFF]), st.integers(0, 255)))
-        change = draw(st.sampled_from(["set", "cut", "add"]))
-        if change == "set" and raw:
-            raw[at] = byte
-        elif change == "cut":
-            del raw[at : at + byte % 8]
-        else:
-            raw[at:at] = bytes([byte]) * (byte % 5)
-    return bytes(raw[: draw(st.one_of(st.just(len(raw)), st.integers(0, len(raw))))])
-
-
+TELLING = (0, 1, 3, 0x30, 0x80, 0x82, 0xFF)
 SERVER_EXTENSIONS = st.lists(EXTENSIONS, max_size=5).map(b"".join)
 RANDOMS = st.sampled_from([bytes(range(32)), twins.RETRY_RANDOM])
 SERVERS = st.builds(server_hello, st.one_of(st.none(), SERVER_EXTENSIONS), st.integers(0, 0xFFFF),
                     st.sampled_from([0x0303, 0x0301]), RANDOMS, st.binary(max_size=32))  # fmt: skip
 
 
-@given(st.one_of(hellos(), damaged(hellos()), st.binary(max_size=120)), AROUND, AROUND)
+@given(st.one_of(hellos(), damaged(hellos(), TELLING), st.binary(max_size=120)), AROUND, AROUND)
 def test_client_hello_equals_its_twin(raw: bytes, before: bytes, after: bytes) -> None:
     want = twins.hello_twin(raw)
     hello = Hello(raw, before)
@@ -105,7 +86,7 @@ def test_client_hello_equals_its_twin(raw: bytes, before: bytes, after: bytes) -
         assert Hello(raw, before, after).facts() == want
 
 
-@given(st.one_of(damaged(hellos()), st.binary(max_size=80).map(lambda raw: b"\1\0\0\x40\3\3" + raw)))
+@given(st.one_of(damaged(hellos(), TELLING), st.binary(max_size=80).map(lambda raw: b"\1\0\0\x40\3\3" + raw)))
 def test_the_name_is_the_one_that_find_sni_takes(raw: bytes) -> None:
     assume(len(raw) >= 6 and raw[0] == 1 and raw[4] == 3)
     n_message = 4 + int.from_bytes(raw[1:4], "big")
@@ -127,7 +108,7 @@ def test_what_a_cut_hello_says_stays_true(raw: bytes, data: st.DataObject) -> No
         assert cut[name] in (type(whole[name])(), whole[name])
 
 
-@given(st.one_of(SERVERS, damaged(SERVERS), st.binary(max_size=120)), AROUND, AROUND)
+@given(st.one_of(SERVERS, damaged(SERVERS, TELLING), st.binary(max_size=120)), AROUND, AROUND)
 def test_server_hello_equals_its_twin(raw: bytes, before: bytes, after: bytes) -> None:
     want = twins.server_twin(raw)
     server = Server(raw, before)
@@ -186,7 +167,8 @@ def certificates(draw: st.DrawFn) -> bytes:
 
 
 @given(
-    st.one_of(certificates(), damaged(certificates()), st.binary(max_size=90).map(lambda raw: b"\x0b" + raw)), AROUND
+    st.one_of(certificates(), damaged(certificates(), TELLING), st.binary(max_size=90).map(lambda raw: b"\x0b" + raw)),
+    AROUND,
 )
 def test_certificate_equals_its_twin(raw: bytes, before: bytes) -> None:
     status, facts = parse_certificate(raw, before)
@@ -225,13 +207,8 @@ def test_spans_that_do_not_fit_are_nothing(
 
 
 @pytest.mark.slow
-@pytest.mark.skipif("NUMBA_BOUNDSCHECK" in os.environ, reason="this is the checked run")
+@IN_UNCHECKED_RUN
 def test_all_of_this_with_bounds_checked() -> None:
-    environment = {**os.environ, "NUMBA_BOUNDSCHECK": "1"}
-    if CACHE_DIR is not None:
-        environment["NUMBA_CACHE_DIR"] = str(CACHE_DIR.parent / "boundscheck")
-    root = Path(__file__).resolve().parents[2]
-    units = [f"tests/unit/test_protocols_{name}.py" for name in ("md5", "tls_hello", "tls_server")]
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__, *units]
-    done = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-3000:]
+    run_files_checked(
+        __file__, *(f"tests/unit/test_protocols_{name}.py" for name in ("digests", "tls_hello", "tls_server"))
+    )

@@ -1,6 +1,9 @@
 """A small store for tests of the command line: one beacon, one bypass, names that mean harm."""
 
+import shutil
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from sensor.store.evidence import keep_evidence
@@ -43,6 +46,19 @@ def finding(**values: Any) -> dict[str, Any]:
 
 def make_store(path: Path) -> Path:
     """Fill a new store: findings 1 (beacon, critical), 2 (bypass, high), 3 (hostile name, low)."""
+    shutil.copytree(_template().name, path)
+    return path
+
+
+@cache
+def _template() -> TemporaryDirectory[str]:
+    """The filled store, made once a process: writing one waits for the disk, a copy does not."""
+    folder = TemporaryDirectory(prefix="kagami-test-store-")
+    _fill(Path(folder.name))
+    return folder
+
+
+def _fill(path: Path) -> None:
     flows = beats()
     events = [
         row(
@@ -89,4 +105,3 @@ def make_store(path: Path) -> Path:
             ]
         )  # fmt: skip
         keep_evidence(store, ids)
-    return path

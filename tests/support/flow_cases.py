@@ -52,6 +52,32 @@ FLAGS = (
 STEPS_NS = (0, 0, 1000, 50_000, 5 * MS, 200 * MS, S, 4 * S, 6 * S, 61 * S, 301 * S, -1, -3 * S)
 
 
+# made once: hypothesis spends as long on making a strategy as on drawing from it
+STEPS = st.sampled_from(STEPS_NS)
+CLIENTS, SERVERS = st.sampled_from(ADDRESSES[:2]), st.sampled_from(ADDRESSES[2:])
+CLIENT_PORTS, SERVER_PORTS = st.sampled_from(PORTS[3:]), st.sampled_from(PORTS)
+PROTOS = st.sampled_from((PROTO_TCP, PROTO_TCP, PROTO_TCP, PROTO_UDP, PROTO_UDP, PROTO_ICMP, PROTO_SCTP))
+MESSAGES = st.sampled_from(PAYLOADS)
+ICMP_KINDS = st.sampled_from(((8, 0), (0, 0), (3, 1), (13, 0)))
+FIELDS = st.fixed_dictionaries(
+    {
+        "ip_id": st.integers(0, 3),
+        "l4_checksum": st.integers(0, 1),
+        "status": st.sampled_from((0,) * 12 + (1, 5)),
+        "fragment": st.sampled_from((FRAGMENT_NONE,) * 8 + (FRAGMENT_FIRST, FRAGMENT_LATER)),
+    }
+)
+TCP_FIELDS = st.fixed_dictionaries(
+    {
+        "tcp_flags": st.sampled_from(FLAGS),
+        "seq": st.sampled_from((1000, 1001, 1002, 1100, 0, 2**32 - 1, 2**31 + 1000)),
+        "ack": st.sampled_from((0, 1001, 1002, 2000, 2**32 - 1)),
+        "window": st.sampled_from((0, 1000)),
+    }
+)
+ONE_IN_TEN, IS_BACK = st.integers(0, 9), st.booleans()
+
+
 @st.composite
 def packets(draw: st.DrawFn, min_size: int = 1, max_size: int = 40) -> list[Packet]:
     """Packets among a few endpoints, most of them on few keys, with plausible times."""
@@ -59,23 +85,15 @@ def packets(draw: st.DrawFn, min_size: int = 1, max_size: int = 40) -> list[Pack
     found = []
     n = draw(st.integers(min_size, max_size))
     for _ in range(n):
-        now += draw(st.sampled_from(STEPS_NS))
-        src, dst = draw(st.sampled_from(ADDRESSES[:2])), draw(st.sampled_from(ADDRESSES[2:]))
-        sport, dport = draw(st.sampled_from(PORTS[3:])), draw(st.sampled_from(PORTS))
-        proto = draw(st.sampled_from((PROTO_TCP, PROTO_TCP, PROTO_TCP, PROTO_UDP, PROTO_UDP, PROTO_ICMP, PROTO_SCTP)))
-        payload = draw(st.sampled_from(PAYLOADS))
+        now += draw(STEPS)
+        src, dst, sport, dport = draw(CLIENTS), draw(SERVERS), draw(CLIENT_PORTS), draw(SERVER_PORTS)
+        proto, payload, fields = draw(PROTOS), draw(MESSAGES), draw(FIELDS)
         if proto == PROTO_ICMP:
-            sport, dport = draw(st.sampled_from(((8, 0), (0, 0), (3, 1), (13, 0))))
-        fields = {"ip_id": draw(st.integers(0, 3)), "l4_checksum": draw(st.integers(0, 1))}
+            sport, dport = draw(ICMP_KINDS)
         if proto == PROTO_TCP:
-            fields["tcp_flags"] = draw(st.sampled_from(FLAGS))
-            fields["seq"] = draw(st.sampled_from((1000, 1001, 1002, 1100, 0, 2**32 - 1, 2**31 + 1000)))
-            fields["ack"] = draw(st.sampled_from((0, 1001, 1002, 2000, 2**32 - 1)))
-            fields["window"] = draw(st.sampled_from((0, 1000)))
-        fields["is_carrier"] = int(proto == PROTO_UDP and draw(st.integers(0, 9)) == 0)
-        fields["status"] = draw(st.sampled_from((0,) * 12 + (1, 5)))
-        fields["fragment"] = draw(st.sampled_from((FRAGMENT_NONE,) * 8 + (FRAGMENT_FIRST, FRAGMENT_LATER)))
-        if draw(st.booleans()) and proto != PROTO_ICMP:
+            fields |= draw(TCP_FIELDS)
+        fields["is_carrier"] = int(proto == PROTO_UDP and draw(ONE_IN_TEN) == 0)
+        if draw(IS_BACK) and proto != PROTO_ICMP:
             src, dst, sport, dport = dst, src, dport, sport
         found.append(Packet(now, src, dst, sport, dport, proto, payload, fields=fields))
     return found

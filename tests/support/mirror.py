@@ -22,9 +22,9 @@ from typing import Any, Self
 from sensor.store.findings import findings
 from sensor.store.questions import dns, events, flows
 from sensor.store.store import Store
+from tests.support.command import KAGAMI
 
 REPO = Path(__file__).resolve().parents[2]
-KAGAMI = [sys.executable, "-c", "from sensor.cli.main import main; main()"]
 _USER = [] if os.getuid() == 0 else ["--map-root-user"]
 START_S = 120
 """For a watch to begin: kernels may have to compile."""
@@ -149,6 +149,14 @@ class Recording:
         assert self._process.wait(30) == 0
 
 
+METRICS_PORT = "9187"
+_METRICS = f"""
+import sys, urllib.request
+with urllib.request.urlopen("http://127.0.0.1:{METRICS_PORT}/metrics", timeout=60) as answer:
+    sys.stdout.write(answer.read().decode())
+"""
+
+
 class Watch:
     """`kagami watch` running inside a namespace."""
 
@@ -167,10 +175,12 @@ class Watch:
         self.site = notes / f"{store.name}.toml"
         self.site.write_text(site)
         self.store = store
+        self._inside = inside
         self.log = notes / f"{store.name}.log"
         with self.log.open("w") as log:
             self.process = inside.start(
-                *KAGAMI, "--store", str(store), "--site", str(self.site), "watch", "-i", interface, *options,
+                *KAGAMI, "--store", str(store), "--site", str(self.site), "watch", "-i", interface,
+                "--metrics", METRICS_PORT, *options,
                 stderr=log, stdin=subprocess.DEVNULL, env=env or {},
             )  # fmt: skip
         until(lambda: "watching" in self.said() or self.process.poll() is not None, START_S)
@@ -178,6 +188,11 @@ class Watch:
 
     def said(self) -> str:
         return self.log.read_text()
+
+    def counted(self, name: str) -> int:
+        """A running total, as the metrics tell it."""
+        page = self._inside.run(sys.executable, "-c", _METRICS)
+        return int(page.split(f"\nkagami_{name}_total{{")[1].split()[1])
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Send a signal and wait for the end; the exit code."""
@@ -206,7 +221,7 @@ class Watch:
             self.process.wait()
 
 
-def until(holds: Callable[[], object], timeout_s: float = 20.0) -> None:
+def until(holds: Callable[[], object], timeout_s: float = 60.0) -> None:
     """Wait until something holds; the caller asserts."""
     deadline = time.monotonic() + timeout_s
     while not holds() and time.monotonic() < deadline:

@@ -5,7 +5,7 @@ A message is given without records. As in protocols.py, the array ends where the
 
 import hashlib
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -73,15 +73,18 @@ def types_of(raw: bytes) -> tuple[int, ...]:
     return tuple(kinds)
 
 
-class Hello:
-    """A ClientHello as the kernel reads it; `before` and `after` stand around it in the array."""
+class _Read:
+    """A handshake message as its kernel reads it; `before` and `after` stand around it in the array."""
+
+    _parse: Callable[..., int]
+    _n_fields: int
 
     def __init__(self, message: bytes, before: bytes = b"", after: bytes = b"") -> None:
         self.data = frames_of(before + message + after)
-        self.fields = np.full(tls_hello.N_HELLO, -7, np.int32)
+        self.fields = np.full(self._n_fields, -7, np.int32)
         end = len(before) + len(message)
-        self.status = int(tls_hello.parse_client_hello(self.data, len(before), end, self.fields))
-        if self.status == tls_hello.NOT_HELLO:
+        self.status = int(self._parse(self.data, len(before), end, self.fields))
+        if self.status == 0:  # NOT_HELLO, NOT_SERVER_HELLO
             assert (self.fields == -7).all()
         self.bounds = len(before), end
 
@@ -89,6 +92,12 @@ class Hello:
         offset, length = int(self.fields[at]), int(self.fields[at + 1])
         assert length == 0 or self.bounds[0] + 6 <= offset <= offset + length <= self.bounds[1]
         return self.data[offset : offset + length].tobytes()
+
+
+class Hello(_Read):
+    """A ClientHello."""
+
+    _parse, _n_fields = staticmethod(tls_hello.parse_client_hello), tls_hello.N_HELLO
 
     def facts(self) -> Facts | None:
         if self.status == tls_hello.NOT_HELLO:
@@ -110,22 +119,10 @@ class Hello:
         return out.tobytes().decode("ascii") if found else None
 
 
-class Server:
-    """A ServerHello as the kernel reads it."""
+class Server(_Read):
+    """A ServerHello."""
 
-    def __init__(self, message: bytes, before: bytes = b"", after: bytes = b"") -> None:
-        self.data = frames_of(before + message + after)
-        self.fields = np.full(tls_server.N_SERVER, -7, np.int32)
-        end = len(before) + len(message)
-        self.status = int(tls_server.parse_server_hello(self.data, len(before), end, self.fields))
-        if self.status == tls_server.NOT_SERVER_HELLO:
-            assert (self.fields == -7).all()
-        self.bounds = len(before), end
-
-    def span(self, at: int) -> bytes:
-        offset, length = int(self.fields[at]), int(self.fields[at + 1])
-        assert length == 0 or self.bounds[0] + 6 <= offset <= offset + length <= self.bounds[1]
-        return self.data[offset : offset + length].tobytes()
+    _parse, _n_fields = staticmethod(tls_server.parse_server_hello), tls_server.N_SERVER
 
     def facts(self) -> Facts | None:
         if self.status == tls_server.NOT_SERVER_HELLO:

@@ -8,14 +8,16 @@ folder, one after another, in which demo.pcap is the bundled capture.
 """
 
 import os
-import pty
 import re
+import shlex
 import shutil
 import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.support.command import KAGAMI
+from tests.support.terminal import on_terminal
 
 REPO = Path(__file__).resolve().parents[2]
 DOCUMENTS = ("README.md", "docs/tutorial.md")
@@ -59,9 +61,8 @@ class Shell:
         self.folder = folder
         programs = folder / ".bin"
         programs.mkdir()
-        call = "import sys; from sensor.cli.main import main; main(sys.argv[1:])"
         script = programs / "kagami"
-        script.write_text(f'#!/bin/sh\nexec {sys.executable} -c "{call}" "$@"\n', encoding="utf-8")
+        script.write_text(f'#!/bin/sh\nexec {shlex.join(KAGAMI)} "$@"\n', encoding="utf-8")
         script.chmod(0o755)
         shutil.copy(REPO / "pcaps" / "demo" / "demo.pcap", folder / "demo.pcap")
         unwanted = ("KAGAMI_", "CLICOLOR", "FORCE_COLOR")
@@ -78,23 +79,7 @@ class Shell:
     def run(self, command: str) -> list[str]:
         """What a command prints on a terminal, line by line."""
         command = "kagami demo" if command == "make demo" else command
-        controller, terminal = pty.openpty()
-        with subprocess.Popen(
-            ["bash", "-c", command], cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL, stdout=terminal,
-            stderr=terminal,
-        ):  # fmt: skip
-            os.close(terminal)
-            chunks = []
-            while True:
-                try:
-                    chunk = os.read(controller, 65_536)
-                except OSError:  # Linux tells the end of a terminal so
-                    break
-                if not chunk:
-                    break
-                chunks.append(chunk)
-        os.close(controller)
-        text = b"".join(chunks).decode("utf-8", "replace").replace("\r\n", "\n")
+        text = on_terminal(["bash", "-c", command], self.environment, folder=self.folder, stdin=subprocess.DEVNULL)
         lines = [_STYLE.sub("", _after_progress(line)).rstrip() for line in text.rstrip("\n").split("\n")]
         return [line for line in lines if not line.startswith("kagami: compiling kernels")]
 

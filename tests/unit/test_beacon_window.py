@@ -98,5 +98,5 @@ def test_multiples_of_an_exact_beat_get_some_room() -> None:
         ([7], 7, 1),
     ],
 )
-def testcommonest(sizes: list[int], common: int, n: int) -> None:
+def test_the_commonest_size(sizes: list[int], common: int, n: int) -> None:
     assert commonest(np.array(sizes, np.int64)) == (common, n)

@@ -4,9 +4,7 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +13,7 @@ from sensor.cli.verbs.blocklist import FORMATS
 from sensor.response.formats.table import FORMS
 from sensor.store.store import Store
 from tests.support.cli_store import BEACON_HOST, BEACON_IP, BEACON_NAME, BYPASS_HOST, finding, make_store
-from tests.support.command import caller
+from tests.support.command import Call, caller
 
 
 @pytest.fixture
@@ -24,13 +22,8 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def kagami(
-    path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Callable[..., SimpleNamespace]:
-    monkeypatch.setenv("KAGAMI_STORE", str(path))
-    monkeypatch.delenv("KAGAMI_SITE", raising=False)
-
-    return caller(capfd)
+def kagami(path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Call:
+    return caller(path, monkeypatch, capfdbinary)
 
 
 def add_findings(path: Path, *dests: str) -> None:

@@ -1,19 +1,17 @@
 """Values of filters: what is taken, and that a slip is told with the option, the value and what is allowed."""
 
-import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from sensor.cli import filters
-from sensor.cli.main import run
 from sensor.constants import APP_NAMES
 from sensor.errors import UsageError
 from sensor.protocols.dns_codes import qtype_name, rcode_name
 from sensor.store.columns import CONN_STATES, EVENT_KINDS
 from tests.support.cli_store import make_store
+from tests.support.command import Call, caller
 
 JA4 = "t13d1516h2_8daaf6152771_e5627efa2ab1"
 
@@ -24,16 +22,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def kagami(store: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Any:
-    monkeypatch.setenv("KAGAMI_STORE", str(store))
-
-    def call(*args: str) -> SimpleNamespace:
-        code = run(list(args))
-        sys.stdout.flush()
-        out, err = capfdbinary.readouterr()
-        return SimpleNamespace(code=code, out=out.decode(), err=err.decode())
-
-    return call
+def kagami(store: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Call:
+    return caller(store, monkeypatch, capfdbinary)
 
 
 @pytest.mark.parametrize(

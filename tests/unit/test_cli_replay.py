@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from sensor.cli.main import run
 from sensor.errors import StoreError, UsageError
 from sensor.site import DEFAULT_GAP_S, Site
 from tests.support.cli_store import make_store
+from tests.support.command import Call, caller
 
 
 def source(name: str = "lab.pcap", **values: Any) -> SimpleNamespace:
@@ -59,14 +59,8 @@ def work(monkeypatch: pytest.MonkeyPatch) -> Work:
 
 
 @pytest.fixture
-def kagami(store_dir: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> Any:
-    def call(*args: str) -> SimpleNamespace:
-        code = run(list(args))
-        sys.stdout.flush()
-        out, err = capfdbinary.readouterr()
-        return SimpleNamespace(code=code, out=out.decode(), err=err.decode())
-
-    return call
+def kagami(store_dir: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Call:
+    return caller(store_dir, monkeypatch, capfdbinary)
 
 
 def test_words_reach_the_work(kagami: Any, work: Work, store_dir: Path) -> None:

@@ -1,27 +1,23 @@
 """The command as a whole on a small store: formats, limits, exit codes, pipes, start-up."""
 
 import csv
-import errno
 import io
 import json
 import os
-import pty
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import sensor.cli.main
-from sensor.cli.main import run
 from sensor.errors import InputError, PrivilegeError, StoreError, UsageError
+from tests.support import terminal
 from tests.support.cli_store import HOSTILE, N_BEATS, make_store
+from tests.support.command import KAGAMI, Call, caller
 
 REPO = Path(__file__).resolve().parents[2]
-CALL = "import sys; from sensor.cli.main import main; main(sys.argv[1:])"
 UNWANTED = ("numba", "numpy", "scapy", "pyshark", "sqlite_utils", "rich")
 PIPED = [
     *(
@@ -51,18 +47,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def kagami(store: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Any:
-    """Run a command line in this process: exit code, stdout, stderr."""
-    monkeypatch.setenv("KAGAMI_STORE", str(store))
-    monkeypatch.delenv("KAGAMI_SITE", raising=False)
-
-    def call(*args: str) -> SimpleNamespace:
-        code = run(list(args))
-        sys.stdout.flush()
-        out, err = capfdbinary.readouterr()
-        return SimpleNamespace(code=code, out=out.decode(), err=err.decode())
-
-    return call
+def kagami(store: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Call:
+    return caller(store, monkeypatch, capfdbinary)
 
 
 def environment(store: Path) -> dict[str, str]:
@@ -70,31 +56,11 @@ def environment(store: Path) -> dict[str, str]:
 
 
 def on_terminal(store: Path, *args: str, columns: int = 120, **env: str) -> str:
-    """What the command prints on a terminal of this width, stdout and stderr together."""
-    controller, terminal = pty.openpty()
+    """What the command prints on a terminal of this width."""
     variables = environment(store) | {"COLUMNS": str(columns), "TERM": "xterm"}
     for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE"):
         variables.pop(name, None)
-    with subprocess.Popen(
-        [sys.executable, "-c", CALL, *args], env=variables | env, stdin=terminal, stdout=terminal, stderr=terminal
-    ) as child:
-        os.close(terminal)
-        text = b"".join(_until_closed(controller))
-        child.wait()
-    os.close(controller)
-    return text.decode().replace("\r\n", "\n")
-
-
-def _until_closed(controller: int) -> Iterator[bytes]:
-    while True:
-        try:
-            chunk = os.read(controller, 65_536)
-        except OSError as error:  # Linux tells the end of a terminal so
-            assert error.errno == errno.EIO
-            return
-        if not chunk:
-            return
-        yield chunk
+    return terminal.on_terminal([*KAGAMI, *args], variables | env)
 
 
 # --- formats ---
@@ -278,7 +244,7 @@ def test_a_global_option_after_the_verb_wins_over_the_environment(kagami: Any, t
 
 
 def test_the_version() -> None:
-    done = subprocess.run([sys.executable, "-c", CALL, "--version"], cwd=REPO, capture_output=True, check=False)
+    done = subprocess.run([*KAGAMI, "--version"], cwd=REPO, capture_output=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, f"kagami {sensor.__version__}\n".encode(), b"")
 
 
@@ -290,7 +256,7 @@ def test_a_reader_that_stops_reading_is_no_error(store: Path, command: str) -> N
     reading, writing = os.pipe()
     os.close(reading)
     child = subprocess.run(
-        [sys.executable, "-c", CALL, *command.split()],
+        [*KAGAMI, *command.split()],
         env=environment(store),
         stdout=writing,
         stderr=subprocess.PIPE,

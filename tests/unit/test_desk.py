@@ -3,10 +3,8 @@
 import json
 import re
 import sqlite3
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,7 +18,7 @@ from sensor.store.match import overlaps, parse_target
 from sensor.store.schema import DATABASE_NAME
 from sensor.store.store import Store
 from tests.support.cli_store import BEACON_HOST, BEACON_IP, BEACON_NAME, BYPASS_HOST, BYPASS_IP, make_store
-from tests.support.command import caller
+from tests.support.command import Call, caller
 
 NOW = 1_700_000_000_000_000_000
 DAY = 86_400_000_000_000
@@ -32,13 +30,8 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def kagami(
-    path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Callable[..., SimpleNamespace]:
-    monkeypatch.setenv("KAGAMI_STORE", str(path))
-    monkeypatch.delenv("KAGAMI_SITE", raising=False)
-
-    return caller(capfd)
+def kagami(path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Call:
+    return caller(path, monkeypatch, capfdbinary)
 
 
 def allow(store: Store, dest: str, **options: Any) -> int:

@@ -2,9 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +16,7 @@ from sensor.store.groups import grouped, registered_domain, shapes
 from sensor.store.store import Store
 from tests.property.test_hostile_output import HOSTILE_TEXT, encodable, rows_of
 from tests.support.cli_store import BEACON_HOST, BEACON_NAME, HOSTILE, N_BEATS, finding, make_store
-from tests.support.command import caller
+from tests.support.command import Call, caller
 
 
 @pytest.fixture(scope="module")
@@ -27,12 +25,8 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def kagami(
-    path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Callable[..., SimpleNamespace]:
-    monkeypatch.setenv("KAGAMI_STORE", str(path))
-
-    return caller(capfd)
+def kagami(path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Call:
+    return caller(path, monkeypatch, capfdbinary)
 
 
 def a_finding(**values: Any) -> dict[str, Any]:

@@ -12,10 +12,10 @@ import pytest
 from sensor.cli.main import VERBS, cli, run
 from sensor.cli.man import write_pages
 from sensor.cli.topics import TOPICS
+from tests.support.command import KAGAMI
 from tests.support.programs import needs
 
 REPO = Path(__file__).resolve().parents[2]
-CALL = "import sys; from sensor.cli.main import main; main(sys.argv[1:])"
 
 
 def told(capfd: pytest.CaptureFixture[str], *args: str) -> str:
@@ -30,7 +30,7 @@ def complete(words: str) -> list[str]:
         "PYTHONPATH": str(REPO), "_KAGAMI_COMPLETE": "bash_complete", "COMP_WORDS": words,
         "COMP_CWORD": str(len(words.split(" ")) - 1),
     }  # fmt: skip
-    done = subprocess.run([sys.executable, "-c", CALL], env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(KAGAMI, env=environment, capture_output=True, text=True, check=True)
     return [line.partition(",")[2] for line in done.stdout.splitlines()]
 
 

@@ -3,11 +3,9 @@
 import json
 import re
 import subprocess
-from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,7 +21,7 @@ from sensor.store import desk
 from sensor.store.store import Store
 from tests.property.test_hostile_output import HOSTILE_TEXT, dossier_of
 from tests.support.cli_store import BEACON_HOST, HOSTILE, make_store
-from tests.support.command import caller
+from tests.support.command import Call, caller
 from tests.support.programs import needs
 
 NOW = 1_764_064_800_000_000_000
@@ -78,12 +76,8 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def kagami(
-    path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Callable[..., SimpleNamespace]:
-    monkeypatch.setenv("KAGAMI_STORE", str(path))
-
-    return caller(capfd)
+def kagami(path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Call:
+    return caller(path, monkeypatch, capfdbinary)
 
 
 def summary_of(text: str) -> Summary:
@@ -227,7 +221,7 @@ def test_a_browser_opens_it_without_a_message_or_a_request(kagami: Any, tmp_path
          "--disable-extensions",
          "--disable-features=Translate,OptimizationHints", f"--user-data-dir={tmp_path / 'profile'}",
          f"--log-net-log={log}", "--enable-logging=stderr", f"--screenshot={tmp_path / 'page.png'}", page.as_uri()],
-        capture_output=True, text=True, timeout=120, check=False, cwd=tmp_path,
+        capture_output=True, text=True, timeout=600, check=False, cwd=tmp_path,
     )  # fmt: skip
     if done.returncode and "unshare" in done.stderr:
         pytest.skip("network namespaces cannot be made here")

@@ -2,14 +2,11 @@
 
 import json
 import sqlite3
-import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from sensor.cli.main import run
 from sensor.site import Site
 from sensor.store.columns import LAKE_TABLES
 from sensor.store.egress import Egress
@@ -19,6 +16,7 @@ from sensor.store.schema import SCHEMA_VERSION
 from sensor.store.series import series_columns
 from sensor.store.store import Store
 from tests.support.cli_store import BEACON_HOST, BEACON_IP, BEACON_NAME, N_BEATS, beats, finding
+from tests.support.command import Call, caller
 from tests.support.lake_rows import DAY_NS, buckets_of, columns_of, row, write_version_1
 from tests.unit.test_store_database import database_of
 
@@ -54,14 +52,8 @@ def _insert(db: sqlite3.Connection, table: str, rows: list[dict[str, Any]]) -> N
 
 
 @pytest.fixture
-def kagami(old: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> Any:
-    def call(*args: str) -> SimpleNamespace:
-        code = run([*args, "--store", str(old)])
-        sys.stdout.flush()
-        out, err = capfdbinary.readouterr()
-        return SimpleNamespace(code=code, out=out.decode(), err=err.decode())
-
-    return call
+def kagami(old: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> Call:
+    return caller(old, monkeypatch, capfdbinary)
 
 
 def told(rows: list[dict[str, Any]], table: str) -> list[dict[str, Any]]:

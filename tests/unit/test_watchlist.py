@@ -1,7 +1,6 @@
 """Indicators under watch become findings at the next analysis."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,6 @@ import pytest
 
 from analyzers.watchlist import Contact, find_watched
 from sensor.analysis import analyze
-from sensor.cli.main import run
 from sensor.errors import UsageError
 from sensor.site import load_site
 from sensor.store.findings import events_of_finding, findings
@@ -17,6 +15,7 @@ from sensor.store.indicator import parse_indicator
 from sensor.store.store import Store
 from sensor.store.watch import unwatch, watch, watch_entries, watched
 from tests.support.cli_store import BEACON_HOST, BEACON_IP, BEACON_NAME, N_BEATS, make_store
+from tests.support.command import caller
 
 NOW = 1_700_000_000_000_000_000
 FAR = 2**62
@@ -92,27 +91,21 @@ def test_a_name_only_asked_for_weighs_less() -> None:
 
 
 def test_the_words_of_the_command(
-    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
-    monkeypatch.setenv("KAGAMI_STORE", str(path))
-
-    def kagami(*args: str) -> tuple[int, str, str]:
-        code = run(list(args))
-        sys.stdout.flush()
-        return code, *capfd.readouterr()
-
+    kagami = caller(path, monkeypatch, capfdbinary)
     (tmp_path / "feed.txt").write_text("evil.example\n???\n")
-    code, _, err = kagami("watchlist", "add", "203.0.113.7", "-f", str(tmp_path / "feed.txt"), "--reason", "advisory")
-    assert code == 0
-    assert "1 entry skipped" in err
-    assert "2 indicators under watch, 2 of them new" in err
-    listed = json.loads(kagami("watchlist", "list", "--json")[1])
+    added = kagami("watchlist", "add", "203.0.113.7", "-f", str(tmp_path / "feed.txt"), "--reason", "advisory")
+    assert added.code == 0
+    assert "1 entry skipped" in added.err
+    assert "2 indicators under watch, 2 of them new" in added.err
+    listed = json.loads(kagami("watchlist", "list", "--json").out)
     assert [(one["kind"], one["value"], one["reason"], one["origin"]) for one in listed] == [
         ("address", "203.0.113.7", "advisory", ""), ("domain", "evil.example", "advisory", "feed.txt"),
     ]  # fmt: skip
-    assert kagami("watchlist", "remove", "1", "2")[0] == 0
-    assert kagami("watchlist", "add")[0] == 2
-    assert kagami("hunt")[0] == 2
-    code, out, err = kagami("hunt", BEACON_NAME, "nothing.example", "--json")
-    assert [one["how"] for one in json.loads(out)] == ["contacted", "looked-up"]
-    assert "1 of 2 indicators met in 1 day of history, " in err
+    assert kagami("watchlist", "remove", "1", "2").code == 0
+    assert kagami("watchlist", "add").code == 2
+    assert kagami("hunt").code == 2
+    hunted = kagami("hunt", BEACON_NAME, "nothing.example", "--json")
+    assert [one["how"] for one in json.loads(hunted.out)] == ["contacted", "looked-up"]
+    assert "1 of 2 indicators met in 1 day of history, " in hunted.err
