@@ -19,6 +19,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import pytest
+
 from sensor.store.findings import findings
 from sensor.store.questions import dns, events, flows
 from sensor.store.store import Store
@@ -184,7 +186,10 @@ class Watch:
                 stderr=log, stdin=subprocess.DEVNULL, env=env or {},
             )  # fmt: skip
         until(lambda: "watching" in self.said() or self.process.poll() is not None, START_S)
-        assert "watching" in self.said(), self.said()
+        if "watching" not in self.said():
+            self.process.kill()  # nobody else would
+            self.process.wait()
+            pytest.fail(self.said())
 
     def said(self) -> str:
         return self.log.read_text()
