@@ -71,7 +71,7 @@ def _has_more_than(store: Path, n: int) -> bool:
     return names_in(store).total() > n
 
 
-@pytest.mark.parametrize("n_kills", [3, pytest.param(25, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("n_kills", [3, pytest.param(50, marks=pytest.mark.slow)])
 def test_killed_again_and_again(wire: Namespace, tmp_path: Path, n_kills: int) -> None:
     """What a reader saw before the kill is there after it, and nothing is there twice."""
     rng = random.Random(n_kills)
