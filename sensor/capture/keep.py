@@ -18,7 +18,6 @@ from numba import types as t
 from numpy.typing import NDArray
 
 from sensor.capture.blocks import PACKET as PACKET_BLOCK
-from sensor.capture.copying import copy_bytes
 from sensor.capture.walk import MAX_FRAME_BYTES
 from sensor.constants import PROTO_ICMP, PROTO_ICMP6, PROTO_TCP, STATUS_OK, TCP_ACK, TCP_SYN
 from sensor.dtypes import PACKET_REC
@@ -157,13 +156,15 @@ def _put(frames, first, n_bytes, wire_len, ts_ns, tag, buffer, words, tally):
     to = pos + _HEAD_BYTES
     copied = np.int64(0)
     if tag:
-        copy_bytes(buffer, to, frames, first, np.int64(_MACS_BYTES))
+        for k in range(_MACS_BYTES):
+            buffer[to + k] = frames[first + k]
         buffer[to + 12], buffer[to + 13] = 0x81, 0
         buffer[to + 14], buffer[to + 15] = tag >> 8, tag & 0xFF
         copied = np.int64(_MACS_BYTES)
         to += _TAG_BYTES
     taken = min(n_bytes, MAX_FRAME_BYTES - (_TAG_BYTES if tag else 0))
-    copy_bytes(buffer, to + copied, frames, first + copied, taken - copied)
+    for k in range(copied, taken):
+        buffer[to + k] = frames[first + k]
     cap_len = to + taken - pos - _HEAD_BYTES
     padded = (cap_len + 3) & ~3
     for k in range(cap_len, padded):
