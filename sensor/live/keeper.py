@@ -218,3 +218,4 @@ class Keeper(threading.Thread):
         suspects: Suspects = sorted_suspects(channels)
         for chooser in self.choosers:
             chooser.suspects = suspects
+        self._tell(f"suspicious channels that are kept whole: {len(channels):,}")

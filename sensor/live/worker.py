@@ -83,7 +83,7 @@ class Worker(threading.Thread):
         self._timeouts = timeouts
 
     def keep_with(self, chooser: Chooser | None) -> None:
-        """Keep packets by way of a chooser soon, or, None, keep none; may be called from any thread."""
+        """Keep packets by way of a chooser from the next batch on, or, None, none; may be called from any thread."""
         self._next_chooser = chooser
 
     def run(self) -> None:
@@ -94,7 +94,6 @@ class Worker(threading.Thread):
             self.failure = failure
 
     def _capture(self) -> None:
-        self._take_chooser()
         checked = flushed = time.monotonic()
         while not self.stop.is_set():
             self.beats += 1
@@ -116,6 +115,7 @@ class Worker(threading.Thread):
         self._finish()
 
     def _take_ready(self, ring: Ring) -> None:
+        self._take_chooser()
         self._ring_frac = max(self._ring_frac, ring.occupancy())
         for batch in ring.batches():
             packets = self._pipeline.take(batch)

@@ -51,7 +51,7 @@ def test_evidence_has_the_packets_of_a_beacon(wire: Namespace, tmp_path: Path) -
         analyze(store, site=Site())
         with Store.open(store) as opened:
             (found,) = findings(opened, analyzer="beacon", host=CLIENT)[0]
-        until(lambda: False, 11)  # findings are asked for every ten seconds
+        until(lambda: "suspicious channels that are kept whole: 1" in watch.said())
         after = send(wire, tmp_path / "after.pcap", beats(14, first=14))
         assert watch.stop() == 0
         health = watch.health()
@@ -158,7 +158,6 @@ def test_keeping_is_switched_on_and_off_while_the_capture_goes_on(wire: Namespac
             watch.site.write_text(site)
             watch.process.send_signal(signal.SIGHUP)
             until(lambda turn=turn: watch.said().count("was read again") == turn)
-            until(lambda: False, 1.5)  # the worker looks once a second
             ask(1 + turn)
         assert watch.stop() == 0
         assert watch.health()["kept"] == 2

@@ -372,17 +372,21 @@ def test_findings_are_looked_up_again_and_again(store: Store, store_dir: Path, m
     store.upsert_findings([finding(orig_ip=f"10.0.0.{i}") for i in range(1, 6)])
     kept.keeper._refresh()
     assert len(chooser.suspects[0]) == 5
+    assert kept.said == ["suspicious channels that are kept whole: 5"]
+    kept.said.clear()
     monkeypatch.setattr(keeper_module, "MAX_SUSPECTS", 3)
     kept.keeper._refresh()
     kept.keeper._refresh()
     assert len(chooser.suspects[0]) == 3
-    assert kept.said == ["of 5 suspicious channels the gravest 3 are kept whole"]
+    assert kept.said == [
+        "of 5 suspicious channels the gravest 3 are kept whole", "suspicious channels that are kept whole: 3",
+    ]  # fmt: skip
     (store_dir / "kagami.sqlite").rename(store_dir / "aside")
     for _ in range(3):
         kept.keeper._refresh()
     assert len(chooser.suspects[0]) == 3
-    assert "could not be looked up, those known stay" in kept.said[1]
-    assert len(kept.said) == 2
+    assert "could not be looked up, those known stay" in kept.said[2]
+    assert len(kept.said) == 3
     (store_dir / "aside").rename(store_dir / "kagami.sqlite")
 
 
