@@ -1,6 +1,7 @@
 """What capturing costs: one traffic, sent as fast as tcpreplay can, to each program in turn, over a cable of its own.
 
     python benchmarks/live.py [--packets 3000000] [--only kagami tcpdump] [--capture FILE] [--pps N]
+    python benchmarks/live.py --only kagami kagami-keep-1 kagami-keep-16384 kagami-keep-1073741824
 
 Needs root (or user namespaces), tcpreplay and two cores: the sender has the first, the program the second. CPU time is
 counted from before the first packet to after the last, so that starting up is not in it; copying into the ring happens
@@ -27,6 +28,8 @@ from namespace import INSIDE, KAGAMI, start_again_inside
 
 TICKS = os.sysconf("SC_CLK_TCK")
 SETTLE_S = 2.0
+KEPT_FLOW_BYTES = (1, 16_384, 1 << 30)
+"""Keeping measured: next to nothing is kept, so that choosing is what costs; the default; everything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +45,30 @@ class Program:
 def programs(folder: str, sink: int, workers: int) -> list[Program]:
     """Everything that can be measured."""
     more = [] if workers == 1 else ["--workers", str(workers)]
+    watch = ["watch", "-i", "in", *more]
     return [
-        Program(
-            "kagami", [*KAGAMI, "--store", f"{folder}/store", "watch", "-i", "in", *more], "watching", signal.SIGTERM
+        Program("kagami", [*KAGAMI, "--store", f"{folder}/store", *watch], "watching", signal.SIGTERM),
+        *(
+            Program(
+                f"kagami-keep-{n_bytes}",
+                [*KAGAMI, "--store", f"{folder}/store", "--site", str(site_file(folder, n_bytes)), *watch],
+                "watching",
+                signal.SIGTERM,
+            )
+            for n_bytes in KEPT_FLOW_BYTES
         ),
         Program("tcpdump", ["tcpdump", "-Z", "root", "-B", "131072", "-i", "in", "-w", "/dev/null"], "listening"),
         Program("nfpcapd", ["nfpcapd", "-i", "in", "-l", folder], "", signal.SIGTERM),
         Program("softflowd", ["softflowd", "-d", "-i", "in", "-n", f"127.0.0.1:{sink}"], ""),
         Program("argus", ["argus", "-i", "in", "-w", "/dev/null"], ""),
     ]
+
+
+def site_file(folder: str, n_bytes: int) -> Path:
+    """A site file that has so many bytes of each flow's beginning kept."""
+    path = Path(folder) / f"keep-{n_bytes}.toml"
+    path.write_text(f"[capture]\nkeep_packets = true\nkeep_flow_bytes = {n_bytes}\n")
+    return path
 
 
 def small_packets(path: Path, n_packets: int = 300_000, n_flows: int = 3_000) -> Path:
@@ -133,11 +151,13 @@ def inside(options: argparse.Namespace) -> None:
         for program in programs(folder, sink.getsockname()[1], options.workers):
             if options.only and program.name not in options.only:
                 continue
-            if program.name != "kagami" and shutil.which(program.command[0]) is None:
+            if program.command[0] != KAGAMI[0] and shutil.which(program.command[0]) is None:
                 print(f"| {program.name} | is not here |||||| ")
                 continue
             with tempfile.TemporaryDirectory(dir=folder) as scratch:
-                command = [word.replace(folder, scratch) for word in program.command]
+                command = [
+                    word if word.endswith(".toml") else word.replace(folder, scratch) for word in program.command
+                ]
                 measure(
                     Program(program.name, command, program.ready, program.stop), capture, loops, options.pps, scratch
                 )

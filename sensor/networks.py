@@ -1,4 +1,7 @@
-"""Addresses and networks: their text, and whether one holds the other. The standard library only."""
+"""Addresses, networks, protocols: their text, what packet rows have for it, and whether one network holds another.
+
+The standard library only.
+"""
 
 from bisect import bisect_right
 from collections.abc import Iterable
@@ -7,6 +10,9 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, collap
 
 Network = IPv4Network | IPv6Network
 Address = IPv4Address | IPv6Address
+
+_MAPPED = 0xFFFF_0000_0000
+_PROTOS = {"icmp": (1, 58), "tcp": (6,), "udp": (17,), "sctp": (132,)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +60,14 @@ def parse_address(value: str | Address) -> Address | None:
 def is_holding(network: Network, address: Address) -> bool:
     """Whether a network holds an address of the same version."""
     return network.version == address.version and address in network
+
+
+def packet_address(address: Address) -> int:
+    """An address as packet rows have it: 128 bits, IPv4 in its mapped form (RFC 4291 section 2.5.5.2)."""
+    return int(address) | _MAPPED if isinstance(address, IPv4Address) else int(address)
+
+
+def packet_protos(name: str) -> tuple[int, ...]:
+    """The IP protocol numbers that a row's `proto` stands for; none for other text."""
+    number = name.removeprefix("ip-")
+    return _PROTOS.get(name) or ((int(number),) if number.isascii() and number.isdigit() else ())

@@ -92,8 +92,8 @@ class Pipeline:
         self.oldest_ts: int | None = None
         self.newest_ts: int | None = None
 
-    def take(self, batch: Batch) -> None:
-        """Decode a batch and account for its packets."""
+    def take(self, batch: Batch) -> NDArray[np.void]:
+        """Decode a batch and account for its packets; returns their rows, PACKET[n], which the next call fills anew."""
         oldest, newest = int(batch.ts_ns.min()), int(batch.ts_ns.max())
         self.oldest_ts = oldest if self.oldest_ts is None else min(self.oldest_ts, oldest)
         self.newest_ts = newest if self.newest_ts is None else max(self.newest_ts, newest)
@@ -101,6 +101,7 @@ class Pipeline:
         packets = self.decoder.decode(batch)
         self.sightings.add(batch, packets)
         self.tracker.add(batch, packets)
+        return packets
 
     def load_kernels(self) -> None:
         """Load every kernel before the first frame, which else would wait for it."""

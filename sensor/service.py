@@ -33,6 +33,10 @@ _SITE = """\
 [proxies]
 # addresses = ["10.0.0.5:3128"]
 
+[capture]
+# keep_packets = true
+# keep_gib = 50
+
 [retention]
 # lake_days = 90
 # lake_gib = 200

@@ -105,6 +105,9 @@ SECTIONS: dict[str, dict[str, tuple[str, Reader]]] = {
         "filter": ("filter", _text),
         "workers": ("workers", number(1, 64, 1, "threads")),
         "ring_mib": ("ring_mib", number(8, 2032, 128, "MiB")),
+        "keep_packets": ("keep_packets", _flag),
+        "keep_flow_bytes": ("keep_flow_bytes", number(0, 1 << 30, 16_384, "bytes")),
+        "keep_gib": ("keep_gib", number(0.1, 1e6, 10.0, "GiB")),
     },
     "outlets": {
         "journal": ("outlet.journal", _flag),

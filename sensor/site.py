@@ -73,6 +73,8 @@ class Site:
     max_flows : live flows followed at once by a live capture
     filter, workers : of a live capture, as `kagami watch` has them, where its command line does not say otherwise
     ring_mib : MiB of the ring that the kernel puts packets in
+    keep_packets : whether a live capture keeps packets: the first keep_flow_bytes of each flow (IP lengths, both ways),
+        and all of suspicious channels, the newest keep_gib GiB of them
     lake_days, lake_gib : how long, and up to which size, the flow history is kept; 0: no limit
     results_days : how long findings that are settled, and what was counted, are kept; 0: no limit
     free_gib : GiB of the disk that are always left free
@@ -93,6 +95,9 @@ class Site:
     filter: str = ""
     workers: int = 1
     ring_mib: int = 128
+    keep_packets: bool = False
+    keep_flow_bytes: int = 16_384
+    keep_gib: float = 10.0
     lake_days: float = 90.0
     lake_gib: float = 0.0
     results_days: float = 400.0

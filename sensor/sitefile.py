@@ -20,7 +20,7 @@ def proposal(survey: Survey | None) -> str:
         "# What kagami has to know of this network. Check it with `kagami site check FILE`; every key may be left out.",
         "# Guesses say what they were made from: correct what is wrong.",
     ]
-    for part in (_networks, _proxies, _roles, _direct, _calendar):
+    for part in (_networks, _proxies, _roles, _direct, _calendar, _keeping):
         lines += ["", *part(survey)]
     return "\n".join(lines) + "\n"
 
@@ -90,6 +90,15 @@ def _calendar(_: Survey | None) -> Iterator[str]:
     yield '# working_days = ["mon", "tue", "wed", "thu", "fri"]'
     yield '# holidays = "JP"  # ISO 3166 code; public holidays are days off'
     yield "# closed = [2026-12-29, 2026-12-30, 2026-12-31]  # further days off"
+
+
+def _keeping(_: Survey | None) -> Iterator[str]:
+    yield "# Packets that a live capture keeps, for `kagami evidence` and `kagami show --deep`; the oldest go first."
+    yield "# What people write and read is in them: ask whoever has to be asked."
+    yield "# [capture]"
+    yield "# keep_packets = true"
+    yield "# keep_flow_bytes = 16384  # of the beginning of each connection; suspicious channels are kept whole"
+    yield "# keep_gib = 10.0"
 
 
 def _endpoint(ip: str, port: int) -> str:

@@ -99,6 +99,13 @@ def compile_rest() -> None:
     score_beacons(series, Site(), Population(1_000, {}))  # hosts enough for the model of a network as well
 
 
+def compile_keeping() -> None:
+    """Call the kernel of keeping packets, which only live captures use that are told to."""
+    from sensor.live.chooser import Chooser, Shelf
+
+    Chooser(Shelf(0), flow_bytes=0, max_flows=16)
+
+
 def _walk_an_empty_block() -> None:
     from sensor.capture.ring import N_RING_COUNTERS, walk_block
 

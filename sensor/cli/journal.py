@@ -11,7 +11,7 @@ from sensor.cli.clean import clean
 from sensor.cli.session import MAX_MESSAGE_CHARS
 
 WARNING, INFO = 4, 6
-_BAD = ("gone", "down", "no-carrier", "clock step", "not taken", "not stored", "could not")
+_BAD = ("gone", "down", "no-carrier", "clock step", "not taken", "not stored", "not kept", "could not")
 
 
 def journal(message: str) -> None:

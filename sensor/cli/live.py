@@ -32,6 +32,9 @@ def describe_live(told: Mapping[str, Any], now_ns: int) -> Iterator[str]:
         f"  ring {_percent(told['ring_frac'])} full at most, flow table {_percent(_table(told))}, "
         f"slowest write {human_duration(told['flush_s'])}"
     )
+    if told["kept"] or told["kept_lost"]:
+        lost = f", {human_count(told['kept_lost'])} could not be" if told["kept_lost"] else ""
+        yield f"  {plural(told['kept'], 'packet')} kept in {human_bytes(told['kept_bytes'])}{lost}"
     for word in told["words"][-_MOST_WORDS:]:
         yield f"  {short_time(word['ts'])} {word['what']}"
     for trouble in troubles(told):
@@ -71,6 +74,11 @@ def troubles(told: Mapping[str, Any]) -> Iterator[str]:
         )
     if told["rows_lost"]:
         yield f"{plural(told['rows_lost'], 'row')} could not be written: is the disk full, or too slow?"
+    if told["kept_lost"]:
+        yield (
+            f"{plural(told['kept_lost'], 'packet')} could not be kept: is the disk full, or too slow? "
+            "Keep less ([capture] keep_flow_bytes, keep_gib), or run `kagami prune`"
+        )
 
 
 def _standing(told: Mapping[str, Any], now_ns: int) -> str:

@@ -202,7 +202,7 @@ def _dissection(told: Mapping[str, Any] | None, width: int) -> Iterator[str]:
     yield f"{plural(told['packets'], 'packet')} dissected of {told['carved']:,} carved{cut}"
     if told["error"]:
         yield from _bullet(f"tshark: {_text(told['error'], MAX_REASON_CHARS)}", width)
-    for name, reason in told["missing"].items():
+    for name, reason in (*told["missing"].items(), *told["partial"].items()):
         yield from _bullet(f"{_text(name)}: {_text(reason, MAX_REASON_CHARS)}", width)
 
 

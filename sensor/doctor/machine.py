@@ -13,6 +13,7 @@ from sensor.bpf import compile_filter
 from sensor.doctor.check import Check, fail, ok, warn
 from sensor.errors import KagamiError
 from sensor.site import DEFAULT_INTERNAL, Site
+from sensor.store.kept import kept_summary
 from sensor.store.schema import DATABASE_NAME, LOCK_NAME
 from sensor.store.store import Store
 from sensor.warmup import is_warm, kernels_folder
@@ -35,6 +36,8 @@ def store_checks(store_dir: Path, site: Site, site_file: Path | None) -> Iterato
     """The site file, the disk and the store."""
     yield from _site(site, site_file)
     yield _disk(store_dir, site)
+    if site.keep_packets:
+        yield _kept_packets(store_dir, site)
     if not (store_dir / DATABASE_NAME).exists():
         yield ok("store", f"there is none in {store_dir} yet; `kagami watch` or `kagami replay` makes one")
         return
@@ -115,7 +118,7 @@ def _site(site: Site, site_file: Path | None) -> Iterator[Check]:
 
 
 def _disk(store_dir: Path, site: Site) -> Check:
-    place = next((path for path in (store_dir, *store_dir.resolve().parents) if path.exists()), Path("/"))
+    place = _disk_of(store_dir)
     usage = shutil.disk_usage(place)
     told = f"{usage.free / _GIB:.1f} of {usage.total / _GIB:.1f} GiB are free at {place}"
     if usage.free < site.free_gib * _GIB:
@@ -127,6 +130,25 @@ def _disk(store_dir: Path, site: Site) -> Check:
     if usage.free < 3 * site.free_gib * _GIB or usage.free < usage.total / 20:
         return warn("disk", told, "set [retention] lake_days or lake_gib, and let `kagami prune` run by its timer")
     return ok("disk", told)
+
+
+def _disk_of(store_dir: Path) -> Path:
+    """The folder nearest to the store that is there."""
+    return next((path for path in (store_dir, *store_dir.resolve().parents) if path.exists()), Path("/"))
+
+
+def _kept_packets(store_dir: Path, site: Site) -> Check:
+    """Whether the disk has room for the packets that are to be kept."""
+    held = kept_summary(store_dir)["bytes"]
+    room = held + shutil.disk_usage(_disk_of(store_dir)).free - site.free_gib * _GIB
+    told = f"{held / _GIB:.1f} of {site.keep_gib:g} GiB are in use"
+    if room < site.keep_gib * _GIB:
+        return warn(
+            "kept packets",
+            f"{told}, and the disk has room for {max(room, 0.0) / _GIB:.1f} in all: older ones go earlier than meant",
+            "lower [capture] keep_gib, or give the store a larger disk",
+        )
+    return ok("kept packets", told)
 
 
 def _store(store_dir: Path) -> Check:

@@ -68,6 +68,7 @@ class FlowTracker:
     sink : called with full buffers and the pool their numbers refer to; rows used are out.n
     max_flows : live flows kept at once; the idlest are evicted beyond it
     buffer_rows : flows held before the sink is called (events and DNS rows in proportion)
+    codes : uint64[>= n], keyed hashes of the flow keys of the n packets taken last, the same both ways
     """
 
     def __init__(
@@ -86,7 +87,7 @@ class FlowTracker:
         self._facts, self._clock = part(self._state, "facts"), part(self._state, "clock")
         self._config = part(self._state, "config")
         self.set_timeouts(timeouts or Timeouts())
-        self._codes = np.zeros(0, np.uint64)
+        self.codes: NDArray[np.uint64] = np.zeros(0, np.uint64)
         self._texts_lost = 0
 
     @property
@@ -110,11 +111,11 @@ class FlowTracker:
 
     def add(self, batch: Batch, packets: NDArray[np.void]) -> None:
         """Take the decoded packets of a batch. packets : PACKET[n]"""
-        if len(self._codes) < len(packets):
-            self._codes = np.zeros(len(packets), np.uint64)
+        if len(self.codes) < len(packets):
+            self.codes = np.zeros(len(packets), np.uint64)
         if not self._config.payload_at:
             self._config.payload_at = address_of(take_payload)
-        codes = self._codes[: len(packets)]
+        codes = self.codes[: len(packets)]
         hash_packets(self._table, packets, codes)
         first, why = 0, track.DRAIN
         while why != track.DONE:
@@ -126,11 +127,11 @@ class FlowTracker:
 
     def compile_kernels(self) -> None:
         """Call every kernel of an empty tracker once, but for the one that reads payloads."""
-        hash_packets(self._table, np.zeros(0, PACKET), self._codes)
+        hash_packets(self._table, np.zeros(0, PACKET), self.codes)
         self.finish()
         track.evict(self._state[0], 0, 1)
         track.sweep_to(self._state[0], 0)
-        track.track(np.zeros(0, PACKET), 0, empty_batch().frames, self._codes, self._state[0])
+        track.track(np.zeros(0, PACKET), 0, empty_batch().frames, self.codes, self._state[0])
 
     def tick(self, now_ns: int) -> None:
         """Let time pass without packets, on an idle live link. now_ns : not later than any packet still to come"""

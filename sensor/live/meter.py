@@ -4,11 +4,13 @@ Counts of workers are added up; a row holds what came since the row before.
 """
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sensor.live.portion import COUNTED, Snapshot
 
 INTERVAL_S = 60.0
+KEPT = ("kept", "kept_bytes", "kept_lost")
 _MOST_WORDS = 50
 _WORST = ("gone", "down", "no-carrier", "up", "stopped")
 
@@ -17,6 +19,7 @@ class Meter:
     """Health of one live capture.
 
     source : its identity in the store
+    kept : what was kept of packets since the start, see keeper.Keeper.counts
     """
 
     def __init__(self, source: str, started_s: float, started_ns: int) -> None:
@@ -29,6 +32,7 @@ class Meter:
         self._peak = 0.0
         self._flush_s = 0.0
         self._words: list[str] = []
+        self.kept: Callable[[], Mapping[str, int]] = lambda: dict.fromkeys(KEPT, 0)
         self.rows = self.rows_lost = self.bytes_written = 0
 
     def take(self, snapshot: Snapshot) -> None:
@@ -55,6 +59,7 @@ class Meter:
         for snapshot in self._latest.values():
             totals.update(snapshot.counted)
         totals.update({"rows": self.rows, "rows_lost": self.rows_lost, "bytes_written": self.bytes_written})
+        totals.update(self.kept())
         return totals
 
     def counters(self) -> dict[str, dict[str, int]]:

@@ -3,6 +3,7 @@
     signals, clock, watchdog   main thread (here)
     ring -> batches -> flows   one worker a thread
     segments, health           one writer
+    kept packets, if wanted    one keeper
 
 SIGTERM and SIGINT flush and end it, SIGHUP reads the site file again. Every packet takes the same way as in a replay.
 """
@@ -24,12 +25,16 @@ from sensor.capture.afpacket import Ring
 from sensor.capture.interface import must_be_watchable
 from sensor.errors import UsageError
 from sensor.flows.tracker import Timeouts
+from sensor.live.keeper import Keeper, KeepLimits
+from sensor.live.keptfile import recover
 from sensor.live.manager import Notifier
 from sensor.live.metrics import exposition, serve
 from sensor.live.portion import Inbox
 from sensor.live.worker import Worker
 from sensor.live.writer import Writer
 from sensor.site import Site
+from sensor.store.kept import packets_folder
+from sensor.store.schema import LIVE_PREFIX
 from sensor.store.store import Store
 
 MAX_WORKERS = 64
@@ -93,7 +98,7 @@ class _Watch:
         self._wake = threading.Event()
         self._signal = 0
         self._must_reload = False
-        self._source = f"live{secrets.token_hex(14)}"
+        self._source = f"{LIVE_PREFIX}{secrets.token_hex(14)}"
         n_workers = plan.workers or site.workers
         inbox: Inbox = queue.Queue(_INBOX_ROOM * n_workers)
         self._inbox = inbox
@@ -128,9 +133,12 @@ class _Watch:
             settings=_settings(site),
             tell=tell,
         )
+        self._keeper: Keeper | None = None
 
     def run(self) -> int:
         """Capture; returns the signal that ended it."""
+        self._recover_kept()
+        self._keep(self._site)  # loads its kernel, which nothing in a ring should have to wait for
         for worker in self._workers:
             worker.open()
         self._store.begin_source(
@@ -156,6 +164,35 @@ class _Watch:
                 metrics.shutdown()
                 metrics.server_close()
         return self._signal
+
+    def _recover_kept(self) -> None:
+        """Complete the file of kept packets that a capture left when it was killed."""
+        try:
+            n = recover(packets_folder(self._store.path))
+        except OSError as error:
+            self._tell(f"the last file of kept packets could not be completed: {error}")
+        else:
+            if n:
+                self._tell(f"the last {n:,} kept packets of a capture that was broken off are there")
+
+    def _keep(self, site: Site) -> None:
+        """Begin, change or end the keeping of packets, as the site file has it."""
+        if site.keep_packets and self._keeper is None:
+            self._keeper = Keeper(
+                self._store.path,
+                self._plan.interface,
+                KeepLimits.of(site),
+                n_workers=len(self._workers),
+                max_flows=self._site.max_flows // len(self._workers),
+                tell=self._tell,
+                note=self._writer.meter.say,
+            )
+            self._writer.meter.kept = self._keeper.counts
+            self._keeper.start()
+        if self._keeper is not None:
+            self._keeper.set_limits(KeepLimits.of(site))
+            for worker, chooser in zip(self._workers, self._keeper.choosers, strict=True):
+                worker.keep_with(chooser if site.keep_packets else None)
 
     def _on_signal(self, number: int, _frame: object) -> None:
         if number == signal.SIGHUP:
@@ -194,6 +231,7 @@ class _Watch:
         return (
             f"{self._plan.interface} {self._writer.meter.state}: {totals['packets']:,} packets, "
             f"{totals['dropped']:,} dropped, {totals['rows']:,} rows, {totals['rows_lost']:,} rows lost"
+            + (f", {totals['kept']:,} packets kept, {totals['kept_lost']:,} not" if self._keeper else "")
         )
 
     def _reload(self) -> None:
@@ -210,6 +248,7 @@ class _Watch:
                 worker.flush_s = site.flush_s
             self._writer.floor_bytes = int(site.free_gib * _GIB)
             self._writer.settings = _settings(site)
+            self._keep(site)
             self._writer.meter.say("site file reloaded")
             later = [name for name in _AT_START if getattr(site, name) != getattr(self._site, name)]
             waits = f"; the next start takes over: {', '.join(later)}" if later else ""
@@ -217,16 +256,20 @@ class _Watch:
         self._notifier.ready()
 
     def _failure(self) -> BaseException | None:
-        failures = (self._writer.failure, *(worker.failure for worker in self._workers))
+        keeper = () if self._keeper is None else (self._keeper.failure,)
+        failures = (self._writer.failure, *(worker.failure for worker in self._workers), *keeper)
         return next((failure for failure in failures if failure is not None), None)
 
     def _end(self) -> None:
-        """Flush everything, in order: workers, then the writer."""
+        """Flush everything, in order: workers, then the keeper, then the writer."""
         for worker in self._workers:
             worker.stop.set()
         for worker in self._workers:
             while worker.is_alive() and self._writer.is_alive():
                 worker.join(0.5)
+        if self._keeper is not None:
+            self._keeper.end()
+            self._keeper.join()
         while self._writer.is_alive():
             try:
                 self._inbox.put(None, timeout=1)

@@ -13,6 +13,7 @@ from sensor.capture.afpacket import Ring, RingCounts
 from sensor.capture.interface import dropped_before
 from sensor.errors import KagamiError
 from sensor.flows.tracker import Timeouts
+from sensor.live.chooser import Chooser
 from sensor.live.portion import Inbox, QueueSink, Snapshot
 from sensor.pipeline import Pipeline
 
@@ -56,6 +57,8 @@ class Worker(threading.Thread):
         self._open_ring = open_ring
         self._inbox = inbox
         self._timeouts: Timeouts | None = None
+        self._chooser: Chooser | None = None
+        self._next_chooser: Chooser | None = None
         self._source = source
         self._sink = QueueSink(inbox, source)
         self._pipeline = Pipeline(self._sink, timeouts=timeouts, max_flows=max_flows, buffer_rows=BUFFER_ROWS)
@@ -78,6 +81,10 @@ class Worker(threading.Thread):
     def set_timeouts(self, timeouts: Timeouts) -> None:
         """Use other timeouts soon; may be called from any thread."""
         self._timeouts = timeouts
+
+    def keep_with(self, chooser: Chooser | None) -> None:
+        """Keep packets by way of a chooser from the next batch on, or, None, none; may be called from any thread."""
+        self._next_chooser = chooser
 
     def run(self) -> None:
         """Capture; see `open`."""
@@ -108,9 +115,12 @@ class Worker(threading.Thread):
         self._finish()
 
     def _take_ready(self, ring: Ring) -> None:
+        self._take_chooser()
         self._ring_frac = max(self._ring_frac, ring.occupancy())
         for batch in ring.batches():
-            self._pipeline.take(batch)
+            packets = self._pipeline.take(batch)
+            if self._chooser is not None:
+                self._chooser.take(batch, packets, self._pipeline.tracker.codes)
 
     def _check(self) -> None:
         """Once a second: the clock, the interface, and what the main thread asked for."""
@@ -121,11 +131,17 @@ class Worker(threading.Thread):
         if self._timeouts is not None:
             self._pipeline.tracker.set_timeouts(self._timeouts)
             self._timeouts = None
+        self._take_chooser()
         if self.number == 0:  # the counters are the interface's, so one worker reads them for all
             dropped = dropped_before(self._source)
             self._nic_dropped += max(0, dropped - self._nic_before)
             self._nic_before = dropped
         self._check_interface()
+
+    def _take_chooser(self) -> None:
+        if self._chooser is not None and self._chooser is not self._next_chooser:
+            self._chooser.flush()
+        self._chooser = self._next_chooser
 
     def _check_interface(self) -> None:
         if self._ring is None:
@@ -170,7 +186,9 @@ class Worker(threading.Thread):
         self.flush()
 
     def flush(self) -> None:
-        """Hand over the finished rows and how things stand."""
+        """Hand over the finished rows, what was kept of packets, and how things stand."""
+        if self._chooser is not None:
+            self._chooser.flush()
         self._pipeline.tracker.drain(final=self._state == "stopped")
         snapshot = self._snapshot()
         try:

@@ -20,7 +20,7 @@ from sensor.store.schema import SETTINGS, SOURCE_COMPLETE, SOURCE_RUNNING
 from sensor.store.store import Store
 from sensor.store.summaries import save_host_facts
 
-_LOST = ("dropped", "freezes", "nic_dropped", "rows_lost")
+_LOST = ("dropped", "freezes", "nic_dropped", "rows_lost", "kept_lost")
 _MOST_WAITING = 24 * 60
 """Health rows kept while the database cannot be written: a day's."""
 
@@ -153,6 +153,7 @@ class Writer(threading.Thread):
 
     def _finish(self) -> None:
         """The capture was stopped: its source is complete."""
+        self._save()  # packets may have been kept since the last snapshot
         try:
             self._book(SOURCE_COMPLETE)
         except StoreError as error:

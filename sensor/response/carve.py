@@ -1,4 +1,4 @@
-"""The packets of chosen flows, out of the captures they came from.
+"""The packets of chosen flows, out of the captures they came from, or those that a live sensor kept.
 
 The captures are read and decoded once more, so packets inside VLANs and tunnels are found as they were then; whole
 frames are copied, with all that is around them. A capture that is gone or has changed is told, never guessed at.
@@ -8,22 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, ip_address
+from datetime import UTC, datetime
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sensor.errors import InputError
+from sensor.networks import packet_address, packet_protos
 from sensor.response.pcapng import PcapngWriter
+from sensor.store.kept import KeptFile, kept_files, overlapping
+from sensor.store.schema import LIVE_PREFIX
 from sensor.store.store import Store
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_PROTOS = {"icmp": (1, 58), "tcp": (6,), "udp": (17,), "sctp": (132,)}
 _WITHOUT_PORTS = (1, 58)
-_MAPPED = 0xFFFF_0000_0000
 SLACK_NS = 1_000_000_000
 """Packets are looked for within a flow's time and so much around it: late acknowledgements are not in it."""
 
@@ -33,12 +35,17 @@ _Key = tuple[frozenset[tuple[int, int]], int]
 
 @dataclass(slots=True)
 class Carved:
-    """What was carved. sources : name, paths and packets of each capture read; missing : name -> why it was not."""
+    """What was carved.
+
+    sources : name, paths and packets of each capture that gave some; of a live one, each of its kept files
+    missing : name -> why none of its packets could be had; partial : name -> why not all of them
+    """
 
     packets: int = 0
     is_cut: bool = False
     sources: list[dict[str, Any]] = field(default_factory=list)
     missing: dict[str, str] = field(default_factory=dict)
+    partial: dict[str, str] = field(default_factory=dict)
 
 
 def carve(store: Store, flows: Sequence[Mapping[str, Any]], path: Path, *, max_packets: int) -> Carved:
@@ -53,7 +60,11 @@ def carve(store: Store, flows: Sequence[Mapping[str, Any]], path: Path, *, max_p
         by_source.setdefault(flow["source"], []).append(flow)
     with PcapngWriter(path) as out:
         for name, mine in sorted(by_source.items()):
-            for source in _sources(store, name, mine):
+            sources = _sources(store, name, mine)
+            if any(source["content_hash"].startswith(LIVE_PREFIX) for source in sources):
+                _copy_kept(store.path, name, mine, out, found, max_packets)
+                continue
+            for source in sources:
                 n_before = out.packets
                 try:
                     _check_is_same(source)
@@ -63,7 +74,7 @@ def carve(store: Store, flows: Sequence[Mapping[str, Any]], path: Path, *, max_p
                 if out.packets > n_before:
                     n_packets = out.packets - n_before
                     found.sources.append({"name": name, "paths": _paths(source), "packets": n_packets})
-            if name not in found.missing and not _sources(store, name, mine):
+            if not sources:
                 found.missing[name] = "the store knows no capture of this name and time"
         found.packets = out.packets
     return found
@@ -77,6 +88,49 @@ def _sources(store: Store, name: str, flows: Iterable[Mapping[str, Any]]) -> lis
         (name, first_ts, last_ts),
     )
     return [{"content_hash": content_hash, "path": path} for content_hash, path in rows.fetchall()]
+
+
+def _copy_kept(
+    store_path: Path,
+    name: str,
+    flows: Sequence[Mapping[str, Any]],
+    out: PcapngWriter,
+    found: Carved,
+    max_packets: int,
+) -> None:
+    """Copy the packets of flows of a live capture out of the files that it kept, and say what is not in them."""
+    wanted, n_found = _Wanted(flows), 0
+    files = kept_files(store_path)
+    for file in overlapping(files, wanted.spans()):
+        n_before = out.packets
+        try:
+            found.is_cut |= _copy([str(file.path)], wanted, out, max_packets)
+        except InputError:
+            continue  # the sensor has just removed it, to make room
+        if n_packets := out.packets - n_before:
+            n_found += n_packets
+            found.sources.append({"name": name, "paths": [str(file.path)], "packets": n_packets})
+        if found.is_cut:
+            return
+    n_wanted = sum(flow["orig_pkts"] + flow["resp_pkts"] for flow in flows)
+    if n_found < n_wanted:
+        told = found.partial if n_found else found.missing
+        told[name] = f"{n_found:,} of {n_wanted:,} packets are there: {_why_not_all(files, flows)}"
+
+
+def _why_not_all(files: Sequence[KeptFile], flows: Sequence[Mapping[str, Any]]) -> str:
+    """Why a live sensor's files may not have all packets of flows."""
+    if not files:
+        return (
+            "the sensor keeps no packets ([capture] keep_packets), or has completed no file yet, which takes a minute"
+        )
+    said = ["a live sensor keeps the beginning of each connection, and the rest of suspicious ones only"]
+    if files[0].first_ts > min(flow["first_ts"] for flow in flows):
+        begins = datetime.fromtimestamp(files[0].first_ts // 1_000_000_000, UTC)
+        said.append(f"nothing is there from before {begins:%Y-%m-%d %H:%M:%S} UTC")
+    if files[-1].last_ts < max(flow["last_ts"] for flow in flows):
+        said.append("the newest may be in the file that is being written, which takes a minute")
+    return "; ".join(said)
 
 
 def _check_is_same(source: Mapping[str, Any]) -> None:
@@ -104,12 +158,19 @@ class _Wanted:
         self._spans: dict[_Key, list[tuple[int, int]]] = {}
         sums: set[int] = set()
         for flow in flows:
-            ends = [(_number(flow["orig_ip"]), flow["orig_port"]), (_number(flow["resp_ip"]), flow["resp_port"])]
+            ends = [
+                (packet_address(ip_address(flow["orig_ip"])), flow["orig_port"]),
+                (packet_address(ip_address(flow["resp_ip"])), flow["resp_port"]),
+            ]
             span = (flow["first_ts"] - SLACK_NS, flow["last_ts"] + SLACK_NS)
             sums.add((ends[0][0] ^ ends[1][0]) & 0xFFFF_FFFF_FFFF_FFFF)
-            for proto in _protos(flow["proto"]):
+            for proto in packet_protos(flow["proto"]):
                 self._spans.setdefault(_key(ends[0], ends[1], proto), []).append(span)
         self._sums = np.array(sorted(sums), np.uint64)
+
+    def spans(self) -> list[tuple[int, int]]:
+        """The times in which packets are looked for, ns, both ends included."""
+        return [span for spans in self._spans.values() for span in spans]
 
     def rows(self, packets: NDArray[np.void]) -> list[int]:
         """Frames of the batch that hold a packet of a flow, ascending, each once."""
@@ -152,13 +213,3 @@ def _key(one: tuple[int, int], other: tuple[int, int], proto: int) -> _Key:
     if proto in _WITHOUT_PORTS:
         one, other = (one[0], 0), (other[0], 0)
     return frozenset((one, other)), proto
-
-
-def _number(text: str) -> int:
-    """An address as packet rows have it: 128 bits, IPv4 in its mapped form."""
-    address = ip_address(text)
-    return int(address) | _MAPPED if isinstance(address, IPv4Address) else int(address)
-
-
-def _protos(name: str) -> tuple[int, ...]:
-    return _PROTOS.get(name) or (int(name.removeprefix("ip-")),)

@@ -28,7 +28,8 @@ _MAX_OUTPUT_BYTES = 8 << 20
 
 
 def dissect(store: Store, flows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The dissection: `packets` dissected, `rows` (layer, field, value, packets), `error`, `carved` and `missing`.
+    """The dissection: `packets` dissected, `rows` (layer, field, value, packets), `error`, `carved`, `missing`
+    and `partial`.
 
     Raises: PrivilegeError when tshark is missing, InputError when no packet of the flows can be had.
     """
@@ -41,7 +42,8 @@ def dissect(store: Store, flows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         if not carved.packets:
             raise InputError(f"no packets to dissect: {why_not(carved)}")
         told = _run(path, tshark, Path(folder))
-    return told | {"carved": carved.packets, "is_cut": carved.is_cut, "missing": carved.missing}
+    lacks = {"missing": carved.missing, "partial": carved.partial}
+    return told | {"carved": carved.packets, "is_cut": carved.is_cut, **lacks}
 
 
 def why_not(carved: Carved) -> str:

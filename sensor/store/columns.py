@@ -214,6 +214,9 @@ BLOCKLIST = (
     Field("entries", "json", "", "The values with what is known of each, a list of objects."),
 )
 
+HEALTH_SINCE, HEALTH_KEEPS_SINCE = 5, 8
+"""The schema versions that brought health, and what it tells of kept packets."""
+
 HEALTH = (
     Field("source", "text", "", "The live capture, as in the table source."),
     Field("number", "int64", "", "Number of the interval, from 0 on."),
@@ -241,6 +244,15 @@ HEALTH = (
     Field("bytes_written", "int64", "bytes", "Bytes written to the lake."),
     Field("flush_s", "double", "s", "The longest time that writing one portion took."),
     Field("words", "json", "", "What happened: the interface's changes, clock steps, reloads; a list."),
+    Field("kept", "int64", "packets", "Packets written to the kept captures.", since=HEALTH_KEEPS_SINCE),
+    Field("kept_bytes", "int64", "bytes", "Bytes written to them.", since=HEALTH_KEEPS_SINCE),
+    Field(
+        "kept_lost",
+        "int64",
+        "packets",
+        "Packets that should have been kept and could not: disk full, or too slow.",
+        since=HEALTH_KEEPS_SINCE,
+    ),
 )
 """One row for each minute of a live capture."""
 

@@ -8,7 +8,15 @@ import sqlite3
 from pathlib import Path
 
 from sensor.errors import StoreError
-from sensor.store.columns import DESK_SINCE, DESK_TABLES, EVIDENCE_TABLES, FINDING_CHANNEL, PHRASES_SINCE
+from sensor.store.columns import (
+    DESK_SINCE,
+    DESK_TABLES,
+    EVIDENCE_TABLES,
+    FINDING_CHANNEL,
+    HEALTH,
+    HEALTH_SINCE,
+    PHRASES_SINCE,
+)
 from sensor.store.schema import APPLICATION_ID, OLDEST_READABLE, SCHEMA_VERSION
 
 _BUSY_TIMEOUT_S = 10.0
@@ -114,7 +122,7 @@ def _checked(db: sqlite3.Connection, path: Path) -> sqlite3.Connection:
 
 
 def _add_columns(db: sqlite3.Connection, version: int) -> None:
-    """Show what versions after this one brought, as views of this connection alone: columns of the evidence, tables.
+    """Show what versions after this one brought, as views of this connection alone: columns, tables.
 
     SQLite takes a quoted name that is no column for a text, so a missing column would give its own name as value.
     """
@@ -123,7 +131,8 @@ def _add_columns(db: sqlite3.Connection, version: int) -> None:
         db.execute(f"CREATE TEMP VIEW finding_channel AS SELECT {names} WHERE false")
         names = ", ".join(f"NULL AS {name}" for name in ("ip", "kind", "value", "vendor", "first_ts", "last_ts"))
         db.execute(f"CREATE TEMP VIEW host_fact AS SELECT {names} WHERE false")
-    for table, fields in EVIDENCE_TABLES.items():
+    health = {"health": HEALTH} if version >= HEALTH_SINCE else {}
+    for table, fields in {**EVIDENCE_TABLES, **health}.items():
         missing = [field for field in fields if field.since > version]
         if missing:
             values = ", ".join(f'{field.absent} AS "{field.name}"' for field in missing)

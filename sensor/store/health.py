@@ -24,7 +24,7 @@ _SUMS = (
         "evicted",
         "tcp_flows",
     ),
-    *("one_sided", "acks", "ack_gaps", "rows", "rows_lost", "bytes_written"),
+    *("one_sided", "acks", "ack_gaps", "rows", "rows_lost", "bytes_written", "kept", "kept_bytes", "kept_lost"),
 )
 _PEAKS = ("ring_frac", "flush_s")
 

@@ -352,6 +352,13 @@ def phrases(db: Database) -> None:
     db.table("finding").add_column("phrases", str, not_null_default="{}")
 
 
+@_step(8)
+def kept_packets(db: Database) -> None:
+    """What a live capture keeps of packets, in its health."""
+    for name in ("kept", "kept_bytes", "kept_lost"):
+        db.table("health").add_column(name, int, not_null_default=0)
+
+
 def migrate(db: Database) -> None:
     """Apply the steps that are still missing.
 

@@ -1,6 +1,8 @@
 """Retention: what is older than it should be, or takes more room than it may, goes, the oldest first.
 
-Findings keep their evidence in the database, beyond the lake's retention. Needs no lock: a capture goes on meanwhile.
+Findings keep their evidence in the database, beyond the lake's retention. Kept packets go with the history of their
+time, and before it where the disk is short: they take most room and are of use for least long. Needs no lock: a capture
+goes on meanwhile.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sensor.store.columns import LAKE_TABLES, MIXED_DAY, NANOSECONDS_A_DAY
+from sensor.store.kept import kept_files
 from sensor.store.lake import day_name
 from sensor.store.schema import SETTLED_STATES, SPILL_NAME
 from sensor.store.store import Store
@@ -28,21 +31,28 @@ class Limits:
 
     lake_days : age of the flow history, by the day it is filed under; lake_gib : its size
     results_days : age of settled findings, health rows, channels and hosts
+    keep_gib : size of the kept packets
     free_gib : free space that the disk must have
     """
 
     lake_days: float = 0.0
     lake_gib: float = 0.0
     results_days: float = 0.0
+    keep_gib: float = 0.0
     free_gib: float = 0.0
 
 
 @dataclass(slots=True)
 class PruneReport:
-    """What went. oldest_day : of the lake that is left, empty when nothing is."""
+    """What went: segments of the lake and files of kept packets with their bytes, and rows of the database.
+
+    oldest_day : of the lake that is left, empty when nothing is
+    """
 
     segments: int = 0
     bytes: int = 0
+    packet_files: int = 0
+    packet_bytes: int = 0
     findings: int = 0
     health: int = 0
     channels: int = 0
@@ -66,8 +76,10 @@ def prune(store: Store, limits: Limits, now_ns: int, *, is_trial: bool = False) 
     Raises: StoreError when the database cannot be written.
     """
     report = PruneReport()
+    _prune_packets(store, limits, now_ns, report, is_trial=is_trial)
     segments = sorted(_segments(store))
-    goes = _too_many(store, segments, limits, now_ns)
+    freed = report.packet_bytes if is_trial else 0
+    goes = _too_many(store, segments, limits, now_ns, freed)
     for segment in segments[:goes]:
         report.segments += 1
         report.bytes += segment.size
@@ -96,13 +108,37 @@ def _segments(store: Store) -> Iterator[_Segment]:
                     yield _Segment(filed, stat.st_mtime, path, stat.st_size)
 
 
-def _too_many(store: Store, segments: list[_Segment], limits: Limits, now_ns: int) -> int:
-    """How many of the segments, the oldest first, must go."""
-    first_day = day_name(now_ns - int(limits.lake_days * NANOSECONDS_A_DAY)) if limits.lake_days else ""
-    left = sum(segment.size for segment in segments)
+def _prune_packets(store: Store, limits: Limits, now_ns: int, report: PruneReport, *, is_trial: bool) -> None:
+    """Let go of the oldest kept packets: older than the history, too many, or in the way of a free disk."""
+    oldest_ns = now_ns - int(limits.lake_days * NANOSECONDS_A_DAY) if limits.lake_days else 0
+    files = [(file, file.size) for file in kept_files(store.path)]
+    left = sum(size for _, size in files)
+    free, needs = _free_and_needed(store, limits)
+    for file, size in files:
+        is_too_much = bool(limits.keep_gib) and left > limits.keep_gib * _GIB
+        if not (file.last_ts < oldest_ns or is_too_much or free < needs):
+            break
+        left -= size
+        free += size
+        report.packet_files += 1
+        report.packet_bytes += size
+        if not is_trial:
+            file.path.unlink(missing_ok=True)
+
+
+def _free_and_needed(store: Store, limits: Limits) -> tuple[float, float]:
+    """Free bytes of the disk, and how many there should be."""
     free = shutil.disk_usage(store.path).free
     needs = limits.free_gib * _GIB
-    needs *= _SPARE if free < needs else 1.0
+    return free, needs * _SPARE if free < needs else needs
+
+
+def _too_many(store: Store, segments: list[_Segment], limits: Limits, now_ns: int, freed: int) -> int:
+    """How many of the segments, the oldest first, must go. freed : bytes that would be free by then"""
+    first_day = day_name(now_ns - int(limits.lake_days * NANOSECONDS_A_DAY)) if limits.lake_days else ""
+    left = sum(segment.size for segment in segments)
+    free, needs = _free_and_needed(store, limits)
+    free += freed
     for i, segment in enumerate(segments):
         is_old = segment.day < first_day
         is_too_much = bool(limits.lake_gib) and left > limits.lake_gib * _GIB

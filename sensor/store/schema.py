@@ -3,7 +3,7 @@
 APPLICATION_ID = 0x6B67616D
 """SQLite's application_id of a kagami database: "kgam"."""
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 """The number of migrations this kagami knows; SQLite's user_version of a database it wrote."""
 
 OLDEST_READABLE = 1
@@ -13,6 +13,10 @@ DATABASE_NAME = "kagami.sqlite"
 LAKE_NAME = "lake"
 LOCK_NAME = "lock"
 SPILL_NAME = ".spill"
+PACKETS_NAME = "packets"
+
+LIVE_PREFIX = "live"
+"""The identity of a live capture begins with it; that of any other source is the hash of its content."""
 
 SOURCE_RUNNING = "running"
 SOURCE_COMPLETE = "complete"

@@ -21,6 +21,7 @@ from typing import Any
 from sensor.errors import StoreError
 from sensor.store.columns import FINDING, FINDING_CHANNEL, LAKE_TABLES, N_BUCKETS
 from sensor.store.database import open_for_notes, open_for_writing, open_read_only
+from sensor.store.kept import kept_summary
 from sensor.store.lake import Lake
 from sensor.store.lock import WriterLock
 from sensor.store.schema import (
@@ -28,6 +29,7 @@ from sensor.store.schema import (
     FINDING_KEY,
     LAKE_NAME,
     LOCK_NAME,
+    PACKETS_NAME,
     SETTINGS,
     SOURCE_COMPLETE,
     SOURCE_DAMAGED,
@@ -38,7 +40,7 @@ from sensor.store.schema import (
 )
 
 _DIRECTORY_MODE = 0o750
-_OWN_NAMES = (LOCK_NAME, LAKE_NAME)
+_OWN_NAMES = (LOCK_NAME, LAKE_NAME, PACKETS_NAME)
 _KEPT_BY_TRIAGE = ("id", "state", "note")
 """Finding fields that a new analysis never overwrites."""
 
@@ -297,7 +299,8 @@ class Store:
             self.db.executemany(f"DELETE FROM {table} WHERE {column} = ?", superseded)
 
     def health(self) -> dict[str, Any]:
-        """What `kagami status` shows: sources by state, rows, everything that was counted, sizes, free space."""
+        """What `kagami status` shows: sources by state, rows, everything that was counted, sizes, kept
+        packets, free space."""
         db = self.db
         sources = dict(db.execute("SELECT state, count(*) FROM source GROUP BY state ORDER BY state"))
         totals = db.execute(
@@ -332,6 +335,7 @@ class Store:
             "lake": {
                 table: dict(zip(("segments", "bytes"), self.lake.size(table), strict=True)) for table in LAKE_TABLES
             },
+            "kept": kept_summary(self.path),
             "database_bytes": (self.path / DATABASE_NAME).stat().st_size,
             "free_bytes": shutil.disk_usage(self.path).free,
         }

@@ -52,6 +52,7 @@ DIGESTS = {
     5: "470919b45021e9d8",
     6: "f948c5ee7e8c3647",
     7: "125d4e1e23b02b7e",
+    8: "506f7cea26d33b48",
 }
 """Of the columns of each schema version."""
 
@@ -103,6 +104,18 @@ def test_rows_of_version_1_read_as_empty_in_what_came_later(path: Path) -> None:
         assert writer.execute("SELECT server_name, version FROM ssl").fetchall() == [("a.example", "")]
         assert writer.execute("SELECT method, status_code FROM http").fetchall() == [("GET", 0)]
     assert open_read_only(path).execute(flow).fetchall() == told[0]
+
+
+def test_health_of_version_6_reads_as_that_of_a_sensor_that_keeps_no_packets(path: Path) -> None:
+    db = database_of(path, 6)
+    db.execute("INSERT INTO health (source, number, ts, words) VALUES ('live1', 0, 5, '[]')")
+    db.commit()
+    db.close()
+    sql = "SELECT ts, kept, kept_bytes, kept_lost FROM health"
+    with open_read_only(path) as reader:
+        assert reader.execute(sql).fetchall() == [(5, 0, 0, 0)]
+    with open_for_writing(path) as writer:
+        assert writer.execute(sql).fetchall() == [(5, 0, 0, 0)]
 
 
 def test_opening_again_loads_no_sqlite_utils(path: Path) -> None:

@@ -54,8 +54,8 @@ _MINUTE_NS = 60_000_000_000
 def evidence(session: Session, finding_id: int, output: Path, max_packets: int, lang: str, who: str) -> None:
     """Put a finding's packets, flows, events and DNS into a new folder, with a manifest of SHA-256 hashes and a README.
 
-    Packets come out of the captures that were replayed, which must still be there unchanged. What is missing is said,
-    here and in the folder.
+    Packets come out of the captures that were replayed, which must still be there unchanged, and out of those that a
+    live sensor kept ([capture] keep_packets in the site file). What is missing is said, here and in the folder.
     """
     from sensor.cli.results import compile_first
     from sensor.response.bundle import Bundle
@@ -111,19 +111,26 @@ def _facts(store: "Store", dossier: "Dossier", carved: "Carved", who: str) -> di
             for path in one["paths"]
         ],
         "captures_missing": carved.missing,
+        "captures_partial": carved.partial,
     }
 
 
 def _capture(path: Path) -> dict[str, Any]:
+    """Size and hash of a capture; none of a live sensor's file that was removed meanwhile, to make room."""
     from sensor.response.bundle import sha256_of
 
-    return {"path": str(path), "bytes": path.stat().st_size, "sha256": sha256_of(path)}
+    try:
+        return {"path": str(path), "bytes": path.stat().st_size, "sha256": sha256_of(path)}
+    except FileNotFoundError:
+        return {"path": str(path), "bytes": None, "sha256": None}
 
 
 def _missing(carved: "Carved") -> Iterator[str]:
     """What the packets lack, in sentences."""
     for name, reason in carved.missing.items():
         yield f"no packets of {name}: {reason}"
+    for name, reason in carved.partial.items():
+        yield f"not all packets of {name}: {reason}"
     if carved.is_cut:
         yield f"only the first {carved.packets:,} packets were copied (--max-packets)"
 

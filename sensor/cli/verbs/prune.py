@@ -18,7 +18,8 @@ from sensor.cli.session import Session
 def prune(session: Session, dry_run: bool, as_json: bool) -> None:
     """Remove the oldest history beyond the limits of [retention] in the site file, and merge small segments.
 
-    It may run while a capture writes. Findings keep their flows and events, whatever goes of the history.
+    It may run while a capture writes. Findings keep their flows and events, whatever goes of the history. Packets that
+    a capture kept go with the history of their time; where the disk is short, they go first.
     """
     from sensor.store.merge import merge_segments
     from sensor.store.prune import Limits
@@ -26,7 +27,7 @@ def prune(session: Session, dry_run: bool, as_json: bool) -> None:
     from sensor.store.store import Store
 
     site = session.site()
-    limits = Limits(site.lake_days, site.lake_gib, site.results_days, site.free_gib)
+    limits = Limits(site.lake_days, site.lake_gib, site.results_days, site.keep_gib, site.free_gib)
     session.must_have_store()
     with session.open_store() if dry_run else Store.open_for_notes(session.store_dir) as store:
         report = prune_store(store, limits, time.time_ns(), is_trial=dry_run)
@@ -39,6 +40,9 @@ def prune(session: Session, dry_run: bool, as_json: bool) -> None:
         f"{plural(report.segments, 'segment')} ({human_bytes(report.bytes)}) {verb}; "
         f"the history begins {report.oldest_day or 'with nothing'}\n"
     )
+    if report.packet_files:
+        files = plural(report.packet_files, "file")
+        session.write_text(f"{files} of kept packets ({human_bytes(report.packet_bytes)}) {verb}\n")
     if not dry_run:
         session.write_text(
             f"{plural(report.findings, 'settled finding')}, {plural(report.health, 'health row')} and "

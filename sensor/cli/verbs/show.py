@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 def show(session: Session, finding_id: int, deep: bool, form: str | None) -> None:
     """Show one finding: why, when, who else, what came before, the flows behind it, what to do.
 
-    --deep carves its packets out of the captures they came from, which must still be there unchanged.
+    --deep carves its packets out of the captures they came from, which must still be there unchanged, or out of those
+    that a live sensor kept.
     """
     from sensor.response.dossier import gather
 

@@ -38,6 +38,7 @@ def status(session: Session, as_json: bool) -> None:
     health["findings_by_severity"] = {level: severities[level] for level in reversed(SEVERITIES) if severities[level]}
     health["live"] = [told | shares(told) for told in live]
     if as_json:
+        health["kept"] = machine_row(health["kept"], list(health["kept"]))
         session.write([json_value(machine_row(health, list(health))), b"\n"])
     else:
         session.write_text("".join(f"{line}\n" for line in describe(health)))
@@ -56,6 +57,11 @@ def describe(health: Mapping[str, Any]) -> Iterator[str]:
     facts["lake"] = (
         f"{human_bytes(sum(t['bytes'] for t in lake))} in {plural(sum(t['segments'] for t in lake), 'segment')}"
     )
+    kept = health["kept"]
+    if kept["files"]:
+        facts["packets"] = f"{human_bytes(kept['bytes'])} in {plural(kept['files'], 'file')}"
+        if kept["first_ts"] is not None:
+            facts["packets"] += f", {short_time(kept['first_ts'])} to {short_time(kept['last_ts'])} UTC"
     facts["database"] = human_bytes(health["database_bytes"])
     facts["disk free"] = human_bytes(health["free_bytes"])
     facts["findings"] = _listed(health["findings_by_severity"]) or "none"

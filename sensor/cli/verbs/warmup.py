@@ -17,7 +17,7 @@ def warmup(session: Session) -> None:
 
     The cache belongs to the account that made it, and to this version of kagami on this processor.
     """
-    from sensor.warmup import compile_rest, is_warm, kernels_folder, warm_up
+    from sensor.warmup import compile_keeping, compile_rest, is_warm, kernels_folder, warm_up
 
     folder = kernels_folder()
     if folder is None:
@@ -31,5 +31,6 @@ def warmup(session: Session) -> None:
     else:
         session.say("compiling kernels (up to 30 s)")
         warm_up()
+    compile_keeping()
     done = "were there, loaded" if was_warm else "compiled"
     session.say(f"kernels {done} in {human_duration(time.monotonic() - started)}: {folder}")
