@@ -52,6 +52,7 @@ class Lake:
         self.incoming = root / ".incoming"
         self.bytes_written = 0
         self._scratch: Scratch | None = None
+        self._databases: dict[tuple[int, str], duckdb.DuckDBPyConnection] = {}
 
     # --- writing: the caller holds the store's lock ---
 
@@ -162,8 +163,22 @@ class Lake:
     def connect(self, *, threads: int = 1, memory_limit: str = DEFAULT_MEMORY_LIMIT) -> duckdb.DuckDBPyConnection:
         """A DuckDB connection for questions to the lake; sorts that do not fit its memory spill to the store.
 
+        Those with the same options share one DuckDB, whose start takes longer than most questions.
+
         Raises: StoreError when DuckDB does not start.
         """
+        options = (threads, memory_limit)
+        if options not in self._databases:
+            self._databases[options] = self._start(threads, memory_limit)
+        return self._databases[options].cursor()
+
+    def close(self) -> None:
+        """End what `connect` started."""
+        for database in self._databases.values():
+            database.close()
+        self._databases.clear()
+
+    def _start(self, threads: int, memory_limit: str) -> duckdb.DuckDBPyConnection:
         import duckdb
 
         spill = self.root.parent if os.access(self.root.parent, os.W_OK) else Path(tempfile.gettempdir())

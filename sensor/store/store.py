@@ -120,6 +120,7 @@ class Store:
 
     def close(self) -> None:
         """Close the database and let the next writer in."""
+        self.lake.close()
         self.db.close()
         if self._lock is not None:
             self._lock.release()
