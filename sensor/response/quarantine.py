@@ -158,7 +158,7 @@ def _service(ip: str, site: Site, history: History) -> str:
 
 
 def _switch_hint(one: Suspect) -> str:
-    """What to ask a switch for the port, or a router for the MAC address, in the words of Cisco IOS, which others share."""
+    """What to ask a switch for the port, or a router for the MAC address, in the words of Cisco IOS."""
     if not one.place.macs:
         neighbours = "show ipv6 neighbors" if ":" in one.ip else "show ip arp"
         return f"{neighbours} {one.ip}"
