@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     import duckdb
 
 _MAX_THREADS = 4  # the sensor may be capturing on the same machine
-_SAMPLE_ROWS = 100_000
+_SAMPLE_ROWS = 300_000
 """Of more contacts than this in the days of one pass, only so many are looked at for names, addresses and ports."""
 
 MAX_DESTS = 20
+
+_SETS = ", ".join(f"list_sort(list(DISTINCT {name}))[:{MAX_DESTS}]" for name in ("told", "port", "resp_ip"))
 
 
 @dataclass(slots=True)
@@ -88,43 +90,49 @@ class Search:
         condition, values = matcher.condition(probe.value) if matcher.is_spelled else ("true", [])
         # of a URL the host is compared by SQL, the target here; the row of an encrypted request has none
         told = probe.dest if matcher.kind == "url" else "''"
-        sql = f"SELECT DISTINCT {probe.value}, {told} FROM {{source}} WHERE ({condition}) AND {probe.more} AND {span}"
+        sql = f"""SELECT {probe.value}, {told}, count(*) FROM {{source}} WHERE ({condition}) AND {probe.more} AND {span}
+            GROUP BY ALL"""
         known = self._ask(files, matcher, probe, sql, [*values, *span_values])
         met = [
-            (value, target, indicator)
-            for value, target in known
+            (value, target, n, indicator)
+            for value, target, n in known
             for indicator in matcher.of(value)
             if matcher.kind != "url" or _is_url(indicator, target)
         ]
         if not met:
             return
-        indicators = list(dict.fromkeys(indicator for _, _, indicator in met))
+        indicators = list(dict.fromkeys(indicator for *_, indicator in met))
         if not matcher.is_spelled or len(met) < len(known):  # else the condition lets nothing else pass
-            condition, values = exactly(probe.value, sorted({value for value, _, _ in met}))
+            condition, values = exactly(probe.value, sorted({value for value, *_ in met}))
         number, join, columns = "0 AS number", "", list[Any]()
         if len(indicators) > 1 or matcher.kind == "url":
             number = "number"
             join = f"""JOIN (SELECT unnest(?::VARCHAR[]) AS is_value, unnest(?::VARCHAR[]) AS is_told,
                 unnest(?::INTEGER[]) AS number) ON {probe.value} = is_value AND {told} = is_told"""
             places = {indicator: place for place, indicator in enumerate(indicators)}
-            columns = [[v for v, _, _ in met], [t for _, t, _ in met], [places[one] for _, _, one in met]]
+            columns = [
+                [value for value, *_ in met],
+                [target for _, target, *_ in met],
+                [places[one] for *_, one in met],
+            ]
         rows = f"""(SELECT {number}, {probe.host} AS host, {probe.dest} AS told, {probe.port} AS port, resp_ip, proto,
             via_proxy, t0, t1, b0, b1 FROM (SELECT * FROM {{source}} WHERE ({condition}) AND {probe.more} AND {span})
             {join})"""
         given = [*values, *span_values, *columns]
-        sums = f"""SELECT number, host, max(via_proxy), min(proto), min(t0), max(t1), count(*), sum(b0)::BIGINT,
-            sum(b1)::BIGINT, [min(told)], [min(port)], [min(resp_ip)] FROM {rows} GROUP BY number, host"""
+        sums = """SELECT number, host, max(via_proxy), min(proto), min(t0), max(t1), count(*), sum(b0)::BIGINT,
+            sum(b1)::BIGINT"""
+        few = sum(n for _, _, n, _ in met) <= _SAMPLE_ROWS
+        sets = _SETS if few else "[min(told)], [min(port)], [min(resp_ip)]"
+        sql = f"{sums}, {sets} FROM {rows} GROUP BY number, host"
         hits = [
             self._add(indicators[place], probe.how, host, sums_of_host)
-            for place, host, *sums_of_host in self._ask(files, matcher, probe, sums, given)
+            for place, host, *sums_of_host in self._ask(files, matcher, probe, sql, given)
         ]
-        if all(len(hit.dests) == MAX_DESTS for hit in hits):
+        if few or all(len(hit.dests) == MAX_DESTS for hit in hits):
             return
-        some = ", ".join(f"list_sort(list(DISTINCT {name}))[:{MAX_DESTS}]" for name in ("told", "port", "resp_ip"))
-        sample = f"""SELECT number, host, {some} FROM (SELECT number, host, told, port, resp_ip FROM {rows}
-            LIMIT {_SAMPLE_ROWS}) GROUP BY number, host"""
-        for place, host, *sets in self._ask(files, matcher, probe, sample, given):
-            self.hits[indicators[place], probe.how, host].widen(*sets)
+        sql = f"SELECT number, host, {_SETS} FROM (FROM {rows} LIMIT {_SAMPLE_ROWS}) GROUP BY number, host"
+        for place, host, *sets_of_host in self._ask(files, matcher, probe, sql, given):
+            self.hits[indicators[place], probe.how, host].widen(*sets_of_host)
 
     def _add(self, indicator: Indicator, how: str, host: str, sums: Sequence[Any]) -> Hit:
         via_proxy, proto, first_ts, last_ts, n, sent, received, *sets = sums
