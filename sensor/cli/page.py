@@ -78,7 +78,7 @@ def finding_page(
         ("What was decided", _decisions(dossier.said, dossier.allowed_by, width)),
         ("What is known", _facts(finding, width)),
         ("What connections told", _learned(dossier, width)),
-        ("When", pictures.timeline(events, finding["events"], dossier.activity, dossier.captures)),
+        ("When", pictures.timeline(dossier)),
         ("Intervals", pictures.histogram(events, finding["interval_s"] or 0)),
         ("Sizes", pictures.sizes(dossier.sizes(), len(events))),
         ("Who else goes there", _peers(dossier, width)),

@@ -20,13 +20,14 @@ _ERASE_LINE = "\r\x1b[K"
 class ProgressLine:
     """Show progress. A context manager: leaving it clears the line.
 
-    plain_after_s : seconds until the first line where it is no terminal
+    plain_after_s : seconds until the first line where it is no terminal; None: as between two lines
     """
 
-    def __init__(self, session: Session, plain_after_s: float = PLAIN_EVERY_S) -> None:
+    def __init__(self, session: Session, plain_after_s: float | None = None) -> None:
         self._on = session.has_progress and not session.is_quiet
         self._renews = is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"
         self._every_s = TERMINAL_EVERY_S if self._renews else PLAIN_EVERY_S
+        plain_after_s = PLAIN_EVERY_S if plain_after_s is None else plain_after_s
         self._next_s = time.monotonic() + (0 if self._renews else plain_after_s)
 
     def __enter__(self) -> "ProgressLine":

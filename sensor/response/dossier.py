@@ -13,6 +13,7 @@ from typing import Any
 from sensor.store import desk, surroundings
 from sensor.store import findings as questions
 from sensor.store.store import Store
+from sensor.workdays import Calendar
 
 Row = Mapping[str, Any]
 
@@ -50,6 +51,9 @@ class Dossier:
     before : what it did in the minute before; as surroundings.before
     activity : its events to anything else, over the time of the events, in ACTIVITY_SLOTS parts
     captures : the sources of its time; as surroundings.captures
+    lossy : the minutes of its time in which a live capture lost something; as surroundings.lossy
+    closed : when nobody was at work in that time: first_ts, last_ts (ns, exclusive); None without a calendar
+    holidays : days off in that time that are no weekend: first_ts, last_ts, name
     """
 
     finding: Row
@@ -65,6 +69,9 @@ class Dossier:
     before: Sequence[Row] = ()
     activity: Sequence[int] = ()
     captures: Sequence[Row] = field(default_factory=list)
+    lossy: Sequence[Row] = ()
+    closed: Sequence[Row] | None = None
+    holidays: Sequence[Row] = ()
 
     def learned(self) -> list[tuple[str, str, int]]:
         """What connections told of the destination: how it was learned, the value, in how many flows; most first."""
@@ -90,9 +97,10 @@ class Dossier:
         return (min(times), max(times)) if times else (self.finding["first_ts"], self.finding["last_ts"])
 
 
-def gather(store: Store, finding_id: int) -> Dossier:
+def gather(store: Store, finding_id: int, calendar: Calendar | None = None) -> Dossier:
     """The dossier of a finding.
 
+    calendar : of the site, where it is known when people work
     Raises: UsageError when there is none of this number, StoreError when the lake cannot be read.
     """
     finding = questions.finding(store, finding_id)
@@ -114,8 +122,19 @@ def gather(store: Store, finding_id: int) -> Dossier:
         captures=surroundings.captures(store, finding["first_ts"], finding["last_ts"] + 1),
     )
     since_ns, until_ns = dossier.span_ns()
-    counts = surroundings.activity(store, finding, since_ns, until_ns + 1, ACTIVITY_SLOTS)
-    return Dossier(**{**vars(dossier), "activity": counts})
+    more: dict[str, Any] = {
+        "activity": surroundings.activity(store, finding, since_ns, until_ns + 1, ACTIVITY_SLOTS),
+        "lossy": surroundings.lossy(store, since_ns, until_ns + 1),
+    }
+    if calendar is not None:
+        more["closed"] = [
+            {"first_ts": begin, "last_ts": end} for begin, end in calendar.closed_spans(since_ns, until_ns)
+        ]
+        more["holidays"] = [
+            {"first_ts": begin, "last_ts": end, "name": name}
+            for begin, end, name in calendar.holidays(since_ns, until_ns)
+        ]
+    return Dossier(**{**vars(dossier), **more})
 
 
 def _common(values: Iterable[int], n: int = 3) -> list[tuple[int, int]]:
