@@ -43,6 +43,7 @@ class Dossier:
 
     flows, events, dns : the evidence kept for it, in time order
     channels : what lies beneath a finding of several destinations
+    parts : what its score is made of; as findings.parts_of_finding
     said : its triage, the oldest first
     allowed_by : the allow entry that hides it, or None
     peers : hosts with events to its destination, itself too; as surroundings.peers
@@ -61,6 +62,7 @@ class Dossier:
     events: Sequence[Row] = ()
     dns: Sequence[Row] = ()
     channels: Sequence[Row] = ()
+    parts: Sequence[Row] = ()
     said: Sequence[Row] = ()
     allowed_by: Row | None = None
     peers: Sequence[Row] = ()
@@ -113,6 +115,7 @@ def gather(store: Store, finding_id: int, calendar: Calendar | None = None) -> D
         events=events,
         dns=questions.dns_of_finding(store, finding_id),
         channels=questions.channels_of_finding(store, finding_id),
+        parts=questions.parts_of_finding(store, finding_id),
         said=desk.triage_history(store, finding_id),
         allowed_by=allows.get(finding["allowed_by"]),
         peers=surroundings.peers(store, finding),

@@ -63,6 +63,7 @@ def _dissect(session: Session, store: "Store", dossier: "Dossier") -> dict[str, 
 def whole(dossier: "Dossier") -> dict[str, Any]:
     """Everything that is known of a finding as one object: its own fields first, times as RFC 3339."""
     return machine_row(dossier.finding, FINDINGS.fields) | {
+        "score_parts": _rows(dossier.parts),
         "triage": _rows(dossier.said),
         "allow": None if dossier.allowed_by is None else _rows([dossier.allowed_by])[0],
         "learned": [{"how": how, "value": value, "flows": n} for how, value, n in dossier.learned()],
