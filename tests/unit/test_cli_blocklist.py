@@ -55,10 +55,10 @@ def test_a_list_is_compared_with_the_last_one(kagami: Any, path: Path, tmp_path:
     assert kagami("blocklist", "-o", str(target)).err.endswith("as list 1\n")
     first = target.read_text()
     assert first == f"{BEACON_IP}\n{BEACON_NAME}\n"  # the other address serves one more name
-    add_findings(path, "9.9.9.10")
+    add_findings(path, "9.9.9.90")
     kagami("allow", "add", BEACON_NAME, "--reason", "ours")
     diff = kagami("blocklist", "--diff")
-    assert set(diff.out.splitlines()) == {f"-{BEACON_NAME}", f"-{BEACON_IP}", "+9.9.9.10"}
+    assert set(diff.out.splitlines()) == {f"-{BEACON_NAME}", f"-{BEACON_IP}", "+9.9.9.90"}
     assert "since list 1 of" in diff.err
     assert kagami("blocklist", "-o", str(target)).code == 0  # too few to stop for
     assert BEACON_NAME not in target.read_text()
