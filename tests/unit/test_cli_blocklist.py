@@ -81,13 +81,13 @@ def test_a_list_that_changes_too_much_waits_for_a_yes(kagami: Any, path: Path, t
     target = tmp_path / "list"
     kagami("blocklist", "-o", str(target))
     before = target.read_text()
-    add_findings(path, *(f"9.9.9.{n}" for n in range(10, 20)))
+    add_findings(path, *(f"9.9.9.{n}" for n in range(20, 30)))
     stopped = kagami("blocklist", "-o", str(target))
     assert stopped.code == 2
     assert "this would add 10 entries and remove 0" in stopped.err
     assert target.read_text() == before
     assert kagami("blocklist", "-o", str(target), "--yes").code == 0
-    assert "9.9.9.19" in target.read_text()
+    assert "9.9.9.29" in target.read_text()
     serials = [int(line.split("\t")[5]) for line in kagami("blocklist", "--history").out.splitlines()[1:]]
     assert serials[0] > serials[1]
 

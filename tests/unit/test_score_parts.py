@@ -12,6 +12,7 @@ from analyzers.beacon import score_beacons
 from analyzers.beacon.model import load_model
 from analyzers.finding import Finding
 from analyzers.parts import LOG_ODDS, SCORE, points, rows
+from analyzers.together import raise_bypassing
 from sensor.cli.page import finding_page
 from sensor.response.dossier import Dossier, gather
 from sensor.store.findings import parts_of_finding
@@ -68,6 +69,16 @@ def test_other_analyzers_add_up() -> None:
     for finding in found:
         assert sum_of(finding) == pytest.approx(finding.score, abs=0.001), finding
     assert any(part["name"] == "further destinations" for finding in found for part in finding.parts)
+
+
+def test_what_changes_a_score_afterwards_is_a_part() -> None:
+    (finding,) = beacons.found([beacons.clock(np.random.default_rng(3), 200, 60, 0.1)])
+    before = finding.score
+    raise_bypassing([finding], frozenset({(finding.orig_ip, finding.dest, finding.resp_port, finding.proto)}))
+    assert finding.score > before
+    assert sum_of(finding) == pytest.approx(finding.score, abs=0.002)
+    amounts = [part["amount"] for part in finding.parts]
+    assert [amount > 0 for amount in amounts] == sorted((amount > 0 for amount in amounts), reverse=True)
 
 
 def test_what_raises_comes_first_by_size() -> None:
