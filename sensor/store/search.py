@@ -28,6 +28,9 @@ _SAMPLE_ROWS = 300_000
 
 MAX_DESTS = 20
 
+_Met = tuple[str, str, int, Indicator]
+"""A value of the history, the target of a request to it or nothing, in how many rows, and the indicator that it is."""
+
 _SETS = ", ".join(f"list_sort(list(DISTINCT {name}))[:{MAX_DESTS}]" for name in ("told", "port", "resp_ip"))
 
 
@@ -88,10 +91,8 @@ class Search:
             return
         span, span_values = self._span()
         condition, values = matcher.condition(probe.value) if matcher.is_spelled else ("true", [])
-        # of a URL the host is compared by SQL, the target here; the row of an encrypted request has none
-        told = probe.dest if matcher.kind == "url" else "''"
-        sql = f"""SELECT {probe.value}, {told}, count(*) FROM {{source}} WHERE ({condition}) AND {probe.more} AND {span}
-            GROUP BY ALL"""
+        sql = f"""SELECT {probe.value}, {_target(matcher, probe)}, count(*) FROM {{source}}
+            WHERE ({condition}) AND {probe.more} AND {span} GROUP BY ALL"""
         known = self._ask(files, matcher, probe, sql, [*values, *span_values])
         met = [
             (value, target, n, indicator)
@@ -99,11 +100,19 @@ class Search:
             for indicator in matcher.of(value)
             if matcher.kind != "url" or _is_url(indicator, target)
         ]
-        if not met:
-            return
-        indicators = list(dict.fromkeys(indicator for *_, indicator in met))
         if not matcher.is_spelled or len(met) < len(known):  # else the condition lets nothing else pass
             condition, values = exactly(probe.value, sorted({value for value, *_ in met}))
+        if met:
+            self._sum_up(files, matcher, probe, (condition, values), met)
+
+    def _sum_up(
+        self, files: Sequence[Path], matcher: Matcher, probe: Probe, condition_of_met: Condition, met: Sequence[_Met]
+    ) -> None:
+        """Read the rows of the values that are met, and add them up by indicator and host."""
+        condition, values = condition_of_met
+        span, span_values = self._span()
+        told = _target(matcher, probe)
+        indicators = list(dict.fromkeys(indicator for *_, indicator in met))
         number, join, columns = "0 AS number", "", list[Any]()
         if len(indicators) > 1 or matcher.kind == "url":
             number = "number"
@@ -132,7 +141,8 @@ class Search:
             return
         sql = f"SELECT number, host, {_SETS} FROM (FROM {rows} LIMIT {_SAMPLE_ROWS}) GROUP BY number, host"
         for place, host, *sets_of_host in self._ask(files, matcher, probe, sql, given):
-            self.hits[indicators[place], probe.how, host].widen(*sets_of_host)
+            if hit := self.hits.get((indicators[place], probe.how, host)):  # else its segment cannot be read any more
+                hit.widen(*sets_of_host)
 
     def _add(self, indicator: Indicator, how: str, host: str, sums: Sequence[Any]) -> Hit:
         via_proxy, proto, first_ts, last_ts, n, sent, received, *sets = sums
@@ -188,6 +198,11 @@ class Search:
             columns = f"unnest(string_split({probe.listed}, ',')) AS {probe.value}, {columns}"
         source = f"(SELECT *, {columns} FROM {relation})"
         return self._connection.execute(sql.format(source=source), [*given, *values]).fetchall()
+
+
+def _target(matcher: Matcher, probe: Probe) -> str:
+    """SQL of what is compared besides the value: of a URL its target, for the value is its host."""
+    return probe.dest if matcher.kind == "url" else "''"
 
 
 def _is_url(indicator: Indicator, uri: str) -> bool:
