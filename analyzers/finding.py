@@ -31,6 +31,7 @@ class Finding:
     techniques : MITRE ATT&CK ids
     channels : where the claim stands on several destinations, one mapping each: dest, dest_ips, resp_port, proto,
         via_proxy, outcome, events, orig_bytes, resp_bytes, first_ts, last_ts, label (a benign explanation, or empty)
+    parts : what made the score, one mapping each: name, amount (above 0 raised it), unit; see analyzers/parts.py
     """
 
     analyzer: str
@@ -51,6 +52,7 @@ class Finding:
     reasons: list[Phrase] = field(default_factory=list)
     techniques: list[str] = field(default_factory=list)
     channels: list[dict[str, Any]] = field(default_factory=list)
+    parts: list[dict[str, Any]] = field(default_factory=list)
 
     def row(self) -> dict[str, Any]:
         """The fields by name, as the store takes them, and `phrases`: what reasons and destination were made of, by

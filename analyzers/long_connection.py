@@ -46,7 +46,7 @@ def find_long_connections(
             said = _reasons(pair, open_s, longest_s, is_open, pieces)
             said += [*(lowered := what_lowers(pair, population)), *contacts.sentences(pair.orig_ip, pair.dest)]
             said += surroundings(pair, site)
-            found.append(finding_of("long-connection", pair, score(open_s), said, lowered))
+            found.append(finding_of("long-connection", pair, {"how long it was open": score(open_s)}, said, lowered))
     return sorted(found, key=by_score)
 
 

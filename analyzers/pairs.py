@@ -1,10 +1,12 @@
 """What the analyzers of pairs (client, destination, proxy) share: who is judged, and what lowers the severity."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from analyzers.beacon.context import Population, infrastructure_label
 from analyzers.finding import Finding, severity_of
 from analyzers.known import SEVERITY_CAP, label_of
+from analyzers.parts import rows
 from analyzers.words import english as say
 from analyzers.words.phrase import Phrase
 from sensor.site import Site, parse_address
@@ -62,8 +64,15 @@ def highest_severity(lowered: list[Phrase]) -> str:
     return SEVERITY_CAP if lowered else MOST_ALONE
 
 
-def finding_of(analyzer: str, pair: Pair, score: float, reasons: list[Phrase], lowered: list[Phrase]) -> Finding:
-    """The finding of a pair. lowered : the sentences of `what_lowers`, which cap its severity"""
+def finding_of(
+    analyzer: str, pair: Pair, parts: Mapping[str, float], reasons: list[Phrase], lowered: list[Phrase]
+) -> Finding:
+    """The finding of a pair.
+
+    parts : amounts that add up to its score
+    lowered : the sentences of `what_lowers`, which cap its severity
+    """
+    score = sum(parts.values())
     return Finding(
         analyzer=analyzer,
         orig_ip=pair.orig_ip,
@@ -79,6 +88,7 @@ def finding_of(analyzer: str, pair: Pair, score: float, reasons: list[Phrase], l
         via_proxy=pair.via_proxy,
         reasons=reasons,
         techniques=["T1071"],
+        parts=rows(parts),
     )
 
 

@@ -14,6 +14,7 @@ from analyzers.beacon.context import Population
 from analyzers.contacts import FirstContacts
 from analyzers.finding import Finding, by_score
 from analyzers.pairs import Pair, finding_of, surroundings, what_lowers
+from analyzers.parts import points
 from analyzers.words import english as say
 from sensor.site import Site
 
@@ -46,13 +47,23 @@ def find_strobes(
 
 
 def score(connections: int, busiest: int) -> float:
-    """0.3 for 600 connections in ten minutes, 0.6 for 86,400 at that rate, up to 0.15 more for ten times the rate.
+    """0.3 for 600 connections in ten minutes, 0.6 for 86,400 at that rate, up to 0.15 more for ten times the rate."""
+    return sum(score_parts(connections, busiest).values())
+
+
+def score_parts(connections: int, busiest: int) -> dict[str, float]:
+    """What the score is made of.
 
     connections : in all busy stretches; busiest : in the busiest of them
     """
     lasting = math.log(connections / MIN_CONNECTIONS) / math.log(RITA_CONNECTIONS / MIN_CONNECTIONS)
     burst = math.log10(busiest / MIN_CONNECTIONS)
-    return SCORE_LEAST + (SCORE_AS_RITA - SCORE_LEAST) * min(lasting, 1.0) + SCORE_BURST * min(burst, 1.0)
+    added = {
+        "a connection a second for ten minutes": SCORE_LEAST,
+        "how many connections": (SCORE_AS_RITA - SCORE_LEAST) * min(lasting, 1.0),
+        "how fast at most": SCORE_BURST * min(burst, 1.0),
+    }
+    return points(added, {}, 1.0)
 
 
 def _whole(slots: list[Mapping[str, Any]]) -> Pair:
@@ -86,4 +97,4 @@ def _judge(
         reasons.append(say.many_ports(ports))
     reasons.append(say.volume(pair.orig_bytes, pair.resp_bytes))
     reasons += [*lowered, *contacts.sentences(pair.orig_ip, pair.dest), *surroundings(pair, site)]
-    return finding_of("strobe", pair, score(pair.connections, busiest), reasons, lowered)
+    return finding_of("strobe", pair, score_parts(pair.connections, busiest), reasons, lowered)

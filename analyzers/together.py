@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from analyzers.finding import Finding, severity_of
+from analyzers.parts import with_points
 from analyzers.words import english as say
 
 BYPASS_GAIN = 0.15
@@ -33,5 +34,6 @@ def raise_bypassing(beacons: Iterable[Finding], around: frozenset[Channel]) -> N
         is_around = (finding.orig_ip, finding.dest, finding.resp_port, finding.proto) in around
         if is_around and finding.events >= ENOUGH_EVENTS and finding.score < MOST:
             raised = min(finding.score + BYPASS_GAIN, MOST)
+            finding.parts = with_points(finding.parts, "it goes around the proxy as well", raised - finding.score)
             finding.score, finding.severity = round(raised, 4), severity_of(raised)
             finding.reasons.append(say.goes_around_as_well(BYPASS_GAIN))

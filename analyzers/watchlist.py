@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from analyzers.finding import Finding, severity_of
+from analyzers.parts import rows
 from analyzers.words import english as say
 from analyzers.words.phrase import Phrase
 
@@ -59,6 +60,7 @@ def find_watched(contacts: Iterable[Contact]) -> list[Finding]:
                 events=contact.events,
                 via_proxy=contact.via_proxy,
                 techniques=["T1071"],
+                parts=rows({"a lookup of an indicator" if contact.is_lookup else "a contact with an indicator": score}),
             )
         finding = found[key]
         finding.first_ts = min(finding.first_ts, contact.first_ts)

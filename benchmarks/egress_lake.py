@@ -10,6 +10,7 @@ step and prints the peak of the process's memory. A store that is there already 
 import argparse
 import resource
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ START_NS = 20_000 * 86_400 * 10**9
 DAYS = 30
 PROXY = "10.0.0.5"
 N_NAMES = 200_000
+SCANNED = 200_000
 PIECE = 1_000_000
 
 
@@ -42,22 +44,27 @@ def piece(rng: np.random.Generator, number: int, n: int, hosts: int) -> tuple[di
     }, (host % N_BUCKETS).astype(np.uint8)
 
 
+@cache
+def words(hosts: int) -> tuple[Any, Any, Any]:
+    """Addresses of clients, names, addresses outside (the proxy's first), packed."""
+    outside = [PROXY] + [f"192.{i // 65536}.{i // 256 % 256}.{i % 256}" for i in range(N_NAMES)]
+    outside += [f"198.{51 + i // 65536}.{i // 256 % 256}.{i % 256}" for i in range(SCANNED)]
+    clients = [f"10.{1 + i // 65536}.{i // 256 % 256}.{i % 256}" for i in range(hosts)]
+    return pack_words(clients), pack_words([f"w{i}.example{i % 97}.net" for i in range(N_NAMES)]), pack_words(outside)
+
+
 def columns(table: str, rows: dict[str, Any], hosts: int) -> list[Column]:
     """The columns of flows, or of the events in them."""
     n = len(rows["host"])
-    clients = pack_words([f"10.{1 + i // 65536}.{i // 256 % 256}.{i % 256}" for i in range(hosts)])
-    names = pack_words([f"w{i}.example{i % 97}.net" for i in range(N_NAMES)])
-    scanned = 200_000
-    outside = [PROXY] + [f"192.{i // 65536}.{i // 256 % 256}.{i % 256}" for i in range(N_NAMES)]
-    outside += [f"198.{51 + i // 65536}.{i // 256 % 256}.{i % 256}" for i in range(scanned)]
+    clients, names, outside = words(hosts)
     direct = ~rows["proxied"] | rows["scan"]
     dest = np.where(direct, 1 + rows["name"], 0)
-    dest = np.where(rows["scan"], 1 + N_NAMES + np.arange(n) * 7919 % scanned, dest)
+    dest = np.where(rows["scan"], 1 + N_NAMES + np.arange(n) * 7919 % SCANNED, dest)
     blocked = (rows["blocked"] & direct) | rows["scan"]
     values: dict[str, Column] = {
         "uid": text("uid", *pack_words([f"C{rows['first'] + i:015d}" for i in range(n)])),
         "orig_ip": coded("orig_ip", rows["host"], *clients),
-        "resp_ip": coded("resp_ip", dest, *pack_words(outside)),
+        "resp_ip": coded("resp_ip", dest, *outside),
         "proto": constant("proto", "tcp", n),
         "name": coded("name", np.where(rows["scan"], N_NAMES, rows["name"]), *pack_words_and_none(names)),
         "conn_state": coded("conn_state", blocked.astype(np.int32), *pack_words(["SF", "S0"])),
@@ -111,24 +118,24 @@ def main() -> None:
     parser.add_argument("--millions", type=int, default=10)
     parser.add_argument("--hosts", type=int, default=4_800)
     parser.add_argument("--step", choices=("egress", "all"), default="egress")
-    words = parser.parse_args()
-    if not words.store.exists():
-        fill(words.store, words.millions, words.hosts)
+    options = parser.parse_args()
+    if not options.store.exists():
+        fill(options.store, options.millions, options.hosts)
     from sensor.analysis import AnalyzeReport, analyze_store, judge_egress
     from sensor.site import load_site
 
     before_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     started, used = time.monotonic(), time.process_time()
-    with Store.open(words.store, write=True) as store:
-        if words.step == "all":
+    with Store.open(options.store, write=True) as store:
+        if options.step == "all":
             findings = analyze_store(store, load_site(None), None, None).findings
         else:
             report = AnalyzeReport()
-            findings = sum(map(len, judge_egress(store, load_site(None), None, None, words.hosts, {}, report)))
+            findings = sum(map(len, judge_egress(store, load_site(None), None, None, options.hosts, {}, report)))
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     took_s, cpu_s = time.monotonic() - started, time.process_time() - used
     times = f"{took_s:.1f} s ({cpu_s:.1f} s of CPU)"
-    print(f"{words.step}: {times}, {findings} findings, peak {peak_mb:.0f} MB (before {before_mb:.0f} MB)")
+    print(f"{options.step}: {times}, {findings} findings, peak {peak_mb:.0f} MB (before {before_mb:.0f} MB)")
 
 
 if __name__ == "__main__":

@@ -41,7 +41,8 @@ from sensor.store.connections import busy_slots, long_pairs
 from sensor.store.contacts import first_contacts
 from sensor.store.egress import SERVICE_PORTS, Egress
 from sensor.store.evidence import keep_evidence
-from sensor.store.hunt import LOOKUPS, hunt
+from sensor.store.hunt import hunt
+from sensor.store.probes import LOOKUPS
 from sensor.store.series import population_columns, series_columns
 from sensor.store.store import Store
 from sensor.store.summaries import hosts_first_seen, save_channels, save_hosts

@@ -5,11 +5,8 @@ import numpy as np
 from analyzers.finding import Finding
 from analyzers.words import english as say
 from analyzers.words.phrase import Phrase
-from sensor.store.health import health_rows
+from sensor.store.health import DROP_FRAC, LOSS_FRAC, health_rows
 from sensor.store.store import Store
-
-DROP_FRAC, LOSS_FRAC = 0.001, 0.01
-"""Shares of packets dropped here, and of TCP acknowledgements for bytes nobody saw, from which on it is said."""
 
 _COUNTS = ("dropped", "nic_dropped", "seen", "ack_gaps", "acks", "rows_lost", "rows")
 

@@ -67,6 +67,19 @@ class Calendar:
         if at_ns <= last_ns:
             yield at_ns, last_ns + 1
 
+    def holidays(self, first_ns: int, last_ns: int) -> Iterator[tuple[int, int, str]]:
+        """Days off that are no weekend, from first to last: begin and end (ns, exclusive), and what day it is."""
+        zone = ZoneInfo(self.time_zone)
+        day = datetime.fromtimestamp(first_ns // NS, zone).date()
+        last_day = datetime.fromtimestamp(last_ns // NS, zone).date()
+        while day <= last_day:
+            name = self.day_off(day)
+            if name and name != "weekend":
+                ends = (datetime.combine(one, time(0), zone) for one in (day, day + timedelta(days=1)))
+                begin_s, end_s = (int(end.astimezone(UTC).timestamp()) for end in ends)
+                yield begin_s * NS, end_s * NS, name
+            day += timedelta(days=1)
+
 
 def is_country(code: str) -> bool:
     """Whether the holidays of a country are known."""

@@ -14,6 +14,7 @@ from itertools import chain
 from analyzers.beacon.groups import registered_domain
 from analyzers.beacon.tell import Channel, labelled
 from analyzers.finding import SEVERITY_FROM, Finding, severity_of
+from analyzers.parts import with_points
 from analyzers.words import english as say
 
 MIN_DESTS = 8
@@ -71,7 +72,8 @@ def _one(clocks: Sequence[Sequence[Told]]) -> Finding:
     told = sorted(chain(*clocks), key=lambda one: (-one[0].score, -one[0].events, one[0].dest))
     lead = max(clocks[0], key=lambda one: (one[0].score, one[0].dest))[0]
     rows = list(chain(*(finding.channels or [channel.row] for finding, channel in told)))
-    score = labelled(told[0][0].score)
+    highest = told[0][0]
+    score = labelled(highest.score)
     reasons = [
         *(say.one_clock_for_many(len(clock), _pace_s(clock)) for clock in clocks[:MAX_CLOCKS_TOLD]),
         say.busiest_destinations(len(told), _busiest(told)),
@@ -90,6 +92,7 @@ def _one(clocks: Sequence[Sequence[Told]]) -> Finding:
         interval_s=_pace_s(clocks[0]),
         reasons=reasons,
         channels=[{**row, "label": LABEL} for row in rows[:MAX_BENEATH]],
+        parts=with_points(highest.parts, "one clock for many destinations", score - highest.score),
     )
 
 

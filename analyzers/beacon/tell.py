@@ -6,9 +6,11 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analyzers.beacon.context import infrastructure_label, techniques
 from analyzers.beacon.judge import Look
+from analyzers.beacon.model import load_model
 from analyzers.beacon.reasons import (
     explain,
     explain_answers,
@@ -17,11 +19,13 @@ from analyzers.beacon.reasons import (
     explain_place,
     jitter_frac,
 )
-from analyzers.beacon.score import REPORT_FROM
+from analyzers.beacon.score import MAX_SCORE, REPORT_FROM, WEIGHTS, ceiling, score_parts
 from analyzers.finding import Finding, severity_of
 from analyzers.known import find
+from analyzers.parts import LOG_ODDS, points, rows
 from analyzers.series import Series
 from analyzers.words import english as say
+from analyzers.words.english_terms import FEATURES
 from analyzers.words.phrase import Phrase
 from sensor.site import Site
 
@@ -29,6 +33,11 @@ MAX_NAMES_TOLD = 5
 
 MOST_LABELLED = 0.59
 """The highest score with a label: just below medium."""
+
+LEAST_PART = 5e-4
+"""Smaller amounts are not kept: rounding makes some."""
+
+_UNANSWERED, _LOOKS_LIKE = "nobody answers, and still it is tried", "known software or service that it looks like"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +122,7 @@ def tell(
     cost : what a common destination took off, where the clock alone was judged
     is_odd : whether others keep another period at the destination
     """
-    row, finding = look.stats[k], channel.finding
+    row, finding, given = look.stats[k], channel.finding, score
     label, lowered = _label(finding, row["beat_s"], is_odd)
     if label:  # as low as its severity, so that it is not listed before what nobody explains
         score = labelled(score)
@@ -134,7 +143,36 @@ def tell(
         interval_s=round(float(row["beat_s"]), 6),
         jitter_frac=round(jitter_frac(row), 4),
         reasons=sentences,
+        parts=_score_of_model(parts, given, score)
+        if parts
+        else _score_of_clock(look.stats[k : k + 1], cost, given, score),
     )
+
+
+def _score_of_model(parts: Mapping[str, float], given: float, score: float) -> list[dict[str, Any]]:
+    """What made the score: the model's log odds, then in points what was changed afterwards.
+
+    given, score : without and with what the channel looks like
+    """
+    model = load_model()
+    logits = {"where every channel begins": float(model.means[:, 0].sum())}
+    logits |= {FEATURES[name]: value for name, value in parts.items()}
+    of_model = float(model.scores(np.array([sum(logits.values())]))[0])
+    return rows(_told(logits), LOG_ODDS) + rows(_told({_UNANSWERED: given - of_model, _LOOKS_LIKE: score - given}))
+
+
+def _score_of_clock(stats: NDArray[np.void], cost: float, given: float, score: float) -> list[dict[str, Any]]:
+    """What made the score where there is no network to compare with, in points. stats : STATS[1]"""
+    added = {f"the clock: {name}": WEIGHTS[name] * float(part[0]) for name, part in score_parts(stats).items()}
+    amounts = points(added, {"few beats": float(ceiling(stats["n_beats"])[0])}, MAX_SCORE)
+    amounts["many hosts go there"] = -cost
+    amounts["too few hosts to compare with"] = given - sum(amounts.values())
+    return rows(_told({**amounts, _LOOKS_LIKE: score - given}))
+
+
+def _told(amounts: Mapping[str, float]) -> dict[str, float]:
+    """Those that are not nothing."""
+    return {name: amount for name, amount in amounts.items() if abs(amount) >= LEAST_PART}
 
 
 def labelled(score: float) -> float:

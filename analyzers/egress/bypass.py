@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from analyzers.egress.category import DNS, DOH, DOT, PAYLOAD_PING, TOR, WEB, Category, benign_label, categorize
 from analyzers.egress.groups import Group, finding_of, group_channels
 from analyzers.egress.mode import Mode
-from analyzers.egress.score import LARGE_UPLOAD_BYTES, REPORT_FROM, company, score_channel
+from analyzers.egress.score import LARGE_UPLOAD_BYTES, REPORT_FROM, company, score_channel, score_parts
 from analyzers.egress.table import Channel, ChannelKey, EgressTable, channels_of
 from analyzers.finding import Finding, by_score
 from analyzers.text import count
@@ -162,9 +162,10 @@ def _finding(group: Group, around: Surroundings, beside: list[str]) -> Finding:
         more.append(say.never_uses_proxy())
     if explained := [label for label in beside if label]:
         more.append(say.beside_it(Counter(explained).most_common()))
+    parts = score_parts(group.channels[0], group.category, around.n_hosts)
     if around.mode.word == NO_PROXY:
-        return finding_of(group, "egress", "out", more)
-    return finding_of(group, "bypass", "uncarried" if around.mode.word == TRANSPARENT else "past", more)
+        return finding_of(group, "egress", "out", more, parts)
+    return finding_of(group, "bypass", "uncarried" if around.mode.word == TRANSPARENT else "past", more, parts)
 
 
 def _excuse(channel: Channel) -> str:

@@ -6,7 +6,7 @@ it keeps its number when a destination is added.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,6 +14,7 @@ from analyzers.egress.category import Category
 from analyzers.egress.score import LARGE_UPLOAD_BYTES, MANY_ATTEMPTS, MAX_SCORE, is_away
 from analyzers.egress.table import ESTABLISHED, HALF, OUTCOMES, Channel
 from analyzers.finding import Finding, severity_of
+from analyzers.parts import rows
 from analyzers.words import english as say
 from analyzers.words.phrase import Phrase
 
@@ -79,11 +80,12 @@ def group_channels(channels: Iterable[tuple[Channel, Category]]) -> list[Group]:
     return made
 
 
-def finding_of(group: Group, analyzer: str, way: str, more: Sequence[Phrase] = ()) -> Finding:
+def finding_of(group: Group, analyzer: str, way: str, more: Sequence[Phrase], parts: Mapping[str, float]) -> Finding:
     """The group as a finding.
 
     way : how it went out, of words.english_terms.WAYS
     more : sentences about the host
+    parts : what the score of the first channel is made of
     """
     score, dests = group.score, group.dests
     lead = group.channels[0]
@@ -118,6 +120,7 @@ def finding_of(group: Group, analyzer: str, way: str, more: Sequence[Phrase] = (
         reasons=[*_reasons(group, way, busiest), *more],
         techniques=list(group.category.techniques),
         channels=[_row(channel) for channel in group.channels[:MAX_CHANNELS] if channel.dest],
+        parts=rows({**parts, "further destinations": score - lead.score} if score > lead.score else parts),
     )
 
 

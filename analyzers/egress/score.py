@@ -16,6 +16,7 @@ import math
 
 from analyzers.egress.category import Category
 from analyzers.egress.table import Channel
+from analyzers.parts import points
 
 REPORT_FROM = 0.3
 MAX_SCORE = 0.94  # one channel alone is never critical: it does not say whose machine it is
@@ -51,16 +52,28 @@ def is_away(channel: Channel) -> bool:
 
 def score_channel(channel: Channel, category: Category, n_hosts: int) -> float:
     """0 to MAX_SCORE; see the module."""
-    total = BASE + OFTEN * min(math.log10(max(channel.flows, 1)) / 2, 1.0)
+    return sum(score_parts(channel, category, n_hosts).values())
+
+
+def score_parts(channel: Channel, category: Category, n_hosts: int) -> dict[str, float]:
+    """What the score is made of, by name; see the module."""
+    added = {
+        "it went out, or tried to": BASE,
+        "how often": OFTEN * min(math.log10(max(channel.flows, 1)) / 2, 1.0),
+        "no name, only an address": NAMELESS if not channel.is_named else 0.0,
+        "a large upload": UPLOAD if channel.orig_bytes >= LARGE_UPLOAD_BYTES else 0.0,
+        "while nobody is at work": AWAY if is_away(channel) else 0.0,
+    }
     if channel.blocked >= MANY_ATTEMPTS:
-        total += STUBBORN * min(channel.blocked / (4 * MANY_ATTEMPTS), 1.0)
+        added["blocked, and still repeated"] = STUBBORN * min(channel.blocked / (4 * MANY_ATTEMPTS), 1.0)
     weight = category.weight
     if channel.beat_s:
-        total += BEAT * (0.5 + 0.5 * min(channel.blocked / MANY_BEATS, 1.0))
+        added["blocked every time, at a beat"] = BEAT * (0.5 + 0.5 * min(channel.blocked / MANY_BEATS, 1.0))
         if channel.proto == "tcp":  # datagrams may be meant to go one way
             weight = max(weight, BEAT_WEIGHT)
-    total += NAMELESS if not channel.is_named else 0.0
-    total += UPLOAD if channel.orig_bytes >= LARGE_UPLOAD_BYTES else 0.0
-    total += AWAY if is_away(channel) else 0.0
-    factor = (LABEL_FACTOR if channel.label else 1.0) * company(channel, n_hosts)
-    return min(min(total, 1.0) * weight * factor, MAX_SCORE)
+    factors = {
+        f"what it is: {category.words}": weight,
+        f"explained by: {channel.label}": LABEL_FACTOR if channel.label else 1.0,
+        "so many hosts do the same": company(channel, n_hosts),
+    }
+    return points(added, factors, MAX_SCORE)

@@ -14,12 +14,14 @@ from analyzers.egress.roles import Server
 from analyzers.egress.score import MAX_SCORE, is_away
 from analyzers.egress.table import ESTABLISHED, HALF, Channel, ChannelKey, EgressTable, channels_of
 from analyzers.finding import Finding, by_score
+from analyzers.parts import points
 from analyzers.words import english as say
 from sensor.networks import parse_address
 from sensor.site import Site
 
 BASE, GOT_OUT, FIRST_TIME, NAMELESS, BEAT, UPLOAD, AWAY = 0.62, 0.12, 0.08, 0.04, 0.25, 0.1, 0.06
 UPLOAD_BYTES = 1_000_000
+LABEL_FACTOR = 0.5
 NEW_AFTER_S = 6 * 3600.0
 """A server that was watched for so long without going out does so for the first time."""
 
@@ -46,7 +48,7 @@ def judge_servers(
     for channel in channels:
         category = prepare(channel, site, beats)
         if category is not PING and not _is_allowed(channel, site, servers[channel.orig_ip]):
-            channel.score = _score(channel, first_seen)
+            channel.score = sum(_score_parts(channel, first_seen).values())
             judged.append((channel, category))
     findings = [_finding(group, servers[group.host], first_seen) for group in group_channels(judged)]
     return sorted(findings, key=by_score)
@@ -77,16 +79,19 @@ def _waited_s(channel: Channel, first_seen: Mapping[str, int]) -> float:
     return (channel.first_ts - first_seen.get(channel.orig_ip, channel.first_ts)) / 1e9
 
 
-def _score(channel: Channel, first_seen: Mapping[str, int]) -> float:
-    """0 to MAX_SCORE: that it went out, that it got out, that it never did before, that it keeps a beat, sent much, and
-    at what hours."""
-    score = BASE + (GOT_OUT if channel.outcome in (ESTABLISHED, HALF) else 0.0)
-    score += FIRST_TIME if _waited_s(channel, first_seen) >= NEW_AFTER_S else 0.0
-    score += BEAT if channel.beat_s else 0.0
-    score += UPLOAD if channel.orig_bytes >= UPLOAD_BYTES else 0.0
-    score += AWAY if is_away(channel) else 0.0
-    score += 0.0 if channel.is_named else NAMELESS
-    return min(score * (0.5 if channel.label else 1.0), MAX_SCORE)
+def _score_parts(channel: Channel, first_seen: Mapping[str, int]) -> dict[str, float]:
+    """What the score, 0 to MAX_SCORE, is made of: that it went out, that it got out, that it never did before, that it
+    keeps a beat, sent much, and at what hours."""
+    added = {
+        "a server went out, or tried to": BASE,
+        "it got out": GOT_OUT if channel.outcome in (ESTABLISHED, HALF) else 0.0,
+        "for the first time": FIRST_TIME if _waited_s(channel, first_seen) >= NEW_AFTER_S else 0.0,
+        "blocked every time, at a beat": BEAT if channel.beat_s else 0.0,
+        "a large upload": UPLOAD if channel.orig_bytes >= UPLOAD_BYTES else 0.0,
+        "while nobody is at work": AWAY if is_away(channel) else 0.0,
+        "no name, only an address": 0.0 if channel.is_named else NAMELESS,
+    }
+    return points(added, {f"explained by: {channel.label}": LABEL_FACTOR if channel.label else 1.0}, MAX_SCORE)
 
 
 def _finding(group: Group, server: Server, first_seen: Mapping[str, int]) -> Finding:
@@ -98,4 +103,5 @@ def _finding(group: Group, server: Server, first_seen: Mapping[str, int]) -> Fin
     if waited_s >= NEW_AFTER_S:
         more.append(say.first_time(waited_s))
     is_proxied = all(channel.via_proxy for channel in group.channels)
-    return finding_of(group, "server-egress", "disallowed through proxy" if is_proxied else "disallowed", more)
+    way = "disallowed through proxy" if is_proxied else "disallowed"
+    return finding_of(group, "server-egress", way, more, _score_parts(group.channels[0], first_seen))

@@ -124,6 +124,8 @@ LABELS = {
 SERVICES = {
     "windows-update": "Windows Update", "linux-update": "Linux の更新", "revocation": "証明書の失効確認",
     "captive-portal": "キャプティブポータルの確認", "push": "プッシュ通知", "antivirus": "ウイルス対策ソフトの更新",
+    "linux-project": "Linux ディストリビューションの配布元", "apple-update": "Apple 製品の更新", "office-update": "Office の更新",
+    "browser-update": "ブラウザーの更新", "certificate-authority": "認証局",
     "ntp": "NTP", "dns": "DNS", "mail": "メール", "kerberos": "Kerberos", "ldap": "LDAP", "smb": "SMB", "sql": "SQL",
     "update": "更新配信", "print": "印刷", "http": "HTTP", "https": "HTTPS", "rdp": "RDP", "ssh": "SSH", "dhcp": "DHCP",
     "radius": "RADIUS", "syslog": "syslog", "sip": "SIP",

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from analyzers.parts import LOG_ODDS
 from sensor.cli import pictures
 from sensor.cli.clean import clean
 from sensor.cli.columns import Row, text_of
@@ -17,6 +18,8 @@ from sensor.cli.times import NS, short_time
 from sensor.response.dossier import Dossier
 from sensor.response.techniques import technique_name
 
+_LEAST_ODDS, _LEAST_POINTS = 0.2, 0.005
+MAX_PART_CHARS = 50
 MIN_WIDTH, MAX_WIDTH = 60, 100
 MAX_ADDRESSES = 10
 MAX_FLOWS = 8
@@ -75,10 +78,11 @@ def finding_page(
     sections = [
         ("", _head(finding, width)),
         ("Why", _reasons(finding, width)),
+        ("What made the score", _score_parts(finding, dossier.parts)),
         ("What was decided", _decisions(dossier.said, dossier.allowed_by, width)),
         ("What is known", _facts(finding, width)),
         ("What connections told", _learned(dossier, width)),
-        ("When", pictures.timeline(events, finding["events"], dossier.activity, dossier.captures)),
+        ("When", pictures.timeline(dossier)),
         ("Intervals", pictures.histogram(events, finding["interval_s"] or 0)),
         ("Sizes", pictures.sizes(dossier.sizes(), len(events))),
         ("Who else goes there", _peers(dossier, width)),
@@ -114,6 +118,28 @@ def _head(finding: Row, width: int) -> Iterator[str]:
 def _reasons(finding: Row, width: int) -> Iterator[str]:
     for reason in finding["reasons"]:
         yield from _bullet(_text(reason, MAX_REASON_CHARS), width)
+
+
+def _score_parts(finding: Row, parts: Sequence[Row]) -> Iterator[str]:
+    """What raised the score and what lowered it, with amounts; those that change little together."""
+    odds = [part for part in parts if part["unit"] == LOG_ODDS]
+    score = [part for part in parts if part["unit"] != LOG_ODDS]
+    if odds:
+        yield from _amounts(odds, _LEAST_ODDS)
+        made = finding["score"] - sum(part["amount"] for part in score)
+        total = sum(part["amount"] for part in odds)
+        yield f"{total:+7.2f}  together, in log odds (0.7 doubles or halves them): a score of {made:.2f}"
+    if score:
+        yield from _amounts(score, _LEAST_POINTS)
+        yield f"{finding['score']:7.2f}  the score"
+
+
+def _amounts(parts: Sequence[Row], least: float) -> Iterator[str]:
+    told = [part for part in parts if abs(part["amount"]) >= least]
+    yield from (f"{part['amount']:+7.2f}  {_text(part['name'], MAX_PART_CHARS)}" for part in told)
+    if len(told) < len(parts):
+        rest = sum(part["amount"] for part in parts if part not in told)
+        yield f"{rest:+7.2f}  {plural(len(parts) - len(told), 'smaller part')} together"
 
 
 def _bullet(text: str, width: int) -> list[str]:

@@ -4,46 +4,45 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from sensor.cli.charts import bar, counts_in_slots, ratio_bins, sparkline
+from sensor.cli.clean import clean
 from sensor.cli.columns import Row
 from sensor.cli.human import human_duration, plural
 from sensor.cli.times import DAY_NS, NS, short_time
 from sensor.response.dossier import ACTIVITY_SLOTS as TIMELINE_SLOTS
+from sensor.response.dossier import Dossier
 
 _HISTOGRAM_BINS = 12
 _MAX_MULTIPLE = 12
 _BAR_WIDTH = 17
+MAX_HOLIDAYS = 2
+MAX_NAME_CHARS = 24
 
 
-def timeline(events: Sequence[Row], n_in_all: int, activity: Sequence[int], captures: Sequence[Row]) -> Iterator[str]:
-    """The events over their time, below them the host's other traffic, days, and where nothing was captured.
-
-    n_in_all : how many events there were; fewer may be kept
-    activity : the host's events to anything else in TIMELINE_SLOTS parts of the same time; empty: not known
-    captures : the sources of that time
-    """
+def timeline(dossier: Dossier) -> Iterator[str]:
+    """The events over their time; below them the host's other traffic, what was not seen, when nobody worked, days."""
+    events = dossier.events
     if len(events) < 2:
         return
     times = sorted(event["ts"] for event in events)
     first, last = times[0], times[-1]
-    counts = counts_in_slots(times, first, last, TIMELINE_SLOTS)
+    counts, activity = counts_in_slots(times, first, last, TIMELINE_SLOTS), dossier.activity
     yield f"|{sparkline(counts)}|"
     if any(activity):
         yield f"|{sparkline(activity)}|"
-    if holes := _holes(first, last, captures):
-        yield f" {holes}"
+    edges = list(pairwise(_slot_edges(first, last)))
+    rows = [_unseen(edges, dossier), _off_hours(edges, dossier)]
     if last - first >= 2 * DAY_NS:
-        yield f" {_days(first, last)}"
+        rows.append("".join("|" if end // DAY_NS > start // DAY_NS else "." for start, end in edges))
+    yield from (f" {row}" for row in rows if row.strip())
     start, end = short_time(first), short_time(last)
     yield f" {start}{'':{max(2, TIMELINE_SLOTS - len(start) - len(end))}}{end}"
     slot = human_duration(max(last - first, 1) / NS / TIMELINE_SLOTS)
+    n_in_all = dossier.finding["events"]
     kept = f"; of {n_in_all:,}, these are kept" if len(times) < n_in_all else ""
     yield f" {plural(len(times), 'event')}, {slot} a mark, {max(counts):,} at most{kept}"
     if any(activity):
         yield f" second line: the host's other traffic, {max(activity):,} at most"
-    if holes:
-        yield " x: nothing was captured"
-    if last - first >= 2 * DAY_NS:
-        yield " |: midnight, UTC"
+    yield from _legend("".join(rows), times, dossier)
 
 
 def _slot_edges(first: int, last: int) -> list[int]:
@@ -51,20 +50,44 @@ def _slot_edges(first: int, last: int) -> list[int]:
     return [first + width * i // TIMELINE_SLOTS for i in range(TIMELINE_SLOTS + 1)]
 
 
-def _holes(first: int, last: int, captures: Sequence[Row]) -> str:
-    """An x for every part of the time that no source touches; empty where there is none."""
-    if not captures:
-        return ""
-    marks = "".join(
-        " " if any(one["first_ts"] <= end and one["last_ts"] >= start for one in captures) else "x"
-        for start, end in pairwise(_slot_edges(first, last))
-    )
-    return marks if "x" in marks else ""
+def _unseen(edges: Sequence[tuple[int, int]], dossier: Dossier) -> str:
+    """x for a part of the time that no source touches, ! for one in which a capture lost something."""
+
+    def mark(start: int, end: int) -> str:
+        if dossier.captures and not any(one["first_ts"] <= end and one["last_ts"] >= start for one in dossier.captures):
+            return "x"
+        return "!" if any(one["first_ts"] < end and one["last_ts"] > start for one in dossier.lossy) else " "
+
+    return "".join(mark(start, end) for start, end in edges)
 
 
-def _days(first: int, last: int) -> str:
-    """A mark for every part of the time in which a day begins."""
-    return "".join("|" if end // DAY_NS > start // DAY_NS else "." for start, end in pairwise(_slot_edges(first, last)))
+def _off_hours(edges: Sequence[tuple[int, int]], dossier: Dossier) -> str:
+    """h for a part of the time that lies in a holiday, - for another one in which nobody was at work."""
+
+    def mark(start: int, end: int) -> str:
+        for letter, spans in (("h", dossier.holidays), ("-", dossier.closed or ())):
+            if any(one["first_ts"] <= start and end <= one["last_ts"] for one in spans):
+                return letter
+        return " "
+
+    return "".join(mark(start, end) for start, end in edges)
+
+
+def _legend(marks: str, times: Sequence[int], dossier: Dossier) -> Iterator[str]:
+    """What the marks mean, and how many events happened while nobody was at work."""
+    if "x" in marks:
+        yield " x: nothing was captured"
+    if "!" in marks:
+        yield " !: packets were lost"
+    if dossier.closed is not None:
+        n_closed = sum(any(one["first_ts"] <= ts < one["last_ts"] for one in dossier.closed) for ts in times)
+        yield f" {'-: ' if '-' in marks else ''}nobody at work: {n_closed:,} of {plural(len(times), 'event')}"
+    if "h" in marks:
+        days = list(dict.fromkeys(clean(one["name"], MAX_NAME_CHARS) for one in dossier.holidays))
+        more = f" and {len(days) - MAX_HOLIDAYS} more" if len(days) > MAX_HOLIDAYS else ""
+        yield f" h: {', '.join(days[:MAX_HOLIDAYS])}{more}"
+    if "|" in marks:
+        yield " |: midnight, UTC"
 
 
 def histogram(events: Sequence[Row], interval_s: float) -> Iterator[str]:

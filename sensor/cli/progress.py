@@ -18,13 +18,17 @@ _ERASE_LINE = "\r\x1b[K"
 
 
 class ProgressLine:
-    """Show progress. A context manager: leaving it clears the line."""
+    """Show progress. A context manager: leaving it clears the line.
 
-    def __init__(self, session: Session) -> None:
+    plain_after_s : seconds until the first line where it is no terminal; None: as between two lines
+    """
+
+    def __init__(self, session: Session, plain_after_s: float | None = None) -> None:
         self._on = session.has_progress and not session.is_quiet
         self._renews = is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"
         self._every_s = TERMINAL_EVERY_S if self._renews else PLAIN_EVERY_S
-        self._next_s = time.monotonic() + (0 if self._renews else PLAIN_EVERY_S)
+        plain_after_s = PLAIN_EVERY_S if plain_after_s is None else plain_after_s
+        self._next_s = time.monotonic() + (0 if self._renews else plain_after_s)
 
     def __enter__(self) -> "ProgressLine":
         return self
@@ -35,11 +39,14 @@ class ProgressLine:
 
     def __call__(self, progress: "Progress") -> None:
         """Show one report, unless the last one is only just shown."""
+        self.show(describe(progress))
+
+    def show(self, text: str) -> None:
+        """Show a line, unless the last one is only just shown."""
         now_s = time.monotonic()
         if not self._on or now_s < self._next_s:
             return
         self._next_s = now_s + self._every_s
-        text = describe(progress)
         self._put(f"{_ERASE_LINE}{clean(text, _columns() - 1)}" if self._renews else f"kagami: {clean(text)}\n")
 
     def _put(self, text: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from sensor.store import desk, surroundings
 from sensor.store import findings as questions
 from sensor.store.store import Store
+from sensor.workdays import Calendar
 
 Row = Mapping[str, Any]
 
@@ -42,6 +43,7 @@ class Dossier:
 
     flows, events, dns : the evidence kept for it, in time order
     channels : what lies beneath a finding of several destinations
+    parts : what its score is made of; as findings.parts_of_finding
     said : its triage, the oldest first
     allowed_by : the allow entry that hides it, or None
     peers : hosts with events to its destination, itself too; as surroundings.peers
@@ -50,6 +52,9 @@ class Dossier:
     before : what it did in the minute before; as surroundings.before
     activity : its events to anything else, over the time of the events, in ACTIVITY_SLOTS parts
     captures : the sources of its time; as surroundings.captures
+    lossy : the minutes of its time in which a live capture lost something; as surroundings.lossy
+    closed : when nobody was at work in that time: first_ts, last_ts (ns, exclusive); None without a calendar
+    holidays : days off in that time that are no weekend: first_ts, last_ts, name
     """
 
     finding: Row
@@ -57,6 +62,7 @@ class Dossier:
     events: Sequence[Row] = ()
     dns: Sequence[Row] = ()
     channels: Sequence[Row] = ()
+    parts: Sequence[Row] = ()
     said: Sequence[Row] = ()
     allowed_by: Row | None = None
     peers: Sequence[Row] = ()
@@ -65,6 +71,9 @@ class Dossier:
     before: Sequence[Row] = ()
     activity: Sequence[int] = ()
     captures: Sequence[Row] = field(default_factory=list)
+    lossy: Sequence[Row] = ()
+    closed: Sequence[Row] | None = None
+    holidays: Sequence[Row] = ()
 
     def learned(self) -> list[tuple[str, str, int]]:
         """What connections told of the destination: how it was learned, the value, in how many flows; most first."""
@@ -90,9 +99,10 @@ class Dossier:
         return (min(times), max(times)) if times else (self.finding["first_ts"], self.finding["last_ts"])
 
 
-def gather(store: Store, finding_id: int) -> Dossier:
+def gather(store: Store, finding_id: int, calendar: Calendar | None = None) -> Dossier:
     """The dossier of a finding.
 
+    calendar : of the site, where it is known when people work
     Raises: UsageError when there is none of this number, StoreError when the lake cannot be read.
     """
     finding = questions.finding(store, finding_id)
@@ -105,6 +115,7 @@ def gather(store: Store, finding_id: int) -> Dossier:
         events=events,
         dns=questions.dns_of_finding(store, finding_id),
         channels=questions.channels_of_finding(store, finding_id),
+        parts=questions.parts_of_finding(store, finding_id),
         said=desk.triage_history(store, finding_id),
         allowed_by=allows.get(finding["allowed_by"]),
         peers=surroundings.peers(store, finding),
@@ -114,8 +125,19 @@ def gather(store: Store, finding_id: int) -> Dossier:
         captures=surroundings.captures(store, finding["first_ts"], finding["last_ts"] + 1),
     )
     since_ns, until_ns = dossier.span_ns()
-    counts = surroundings.activity(store, finding, since_ns, until_ns + 1, ACTIVITY_SLOTS)
-    return Dossier(**{**vars(dossier), "activity": counts})
+    more: dict[str, Any] = {
+        "activity": surroundings.activity(store, finding, since_ns, until_ns + 1, ACTIVITY_SLOTS),
+        "lossy": surroundings.lossy(store, since_ns, until_ns + 1),
+    }
+    if calendar is not None:
+        more["closed"] = [
+            {"first_ts": begin, "last_ts": end} for begin, end in calendar.closed_spans(since_ns, until_ns)
+        ]
+        more["holidays"] = [
+            {"first_ts": begin, "last_ts": end, "name": name}
+            for begin, end, name in calendar.holidays(since_ns, until_ns)
+        ]
+    return Dossier(**{**vars(dossier), **more})
 
 
 def _common(values: Iterable[int], n: int = 3) -> list[tuple[int, int]]:

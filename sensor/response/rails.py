@@ -11,6 +11,7 @@ from functools import cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
+from sensor.destinations import Destinations
 from sensor.response.infrastructure import is_public_resolver, need_of_name, shared_network
 from sensor.response.seen import History, Seen
 from sensor.site import Address, Site
@@ -69,7 +70,7 @@ class Rails:
         elif not is_domain(value):
             words = "is neither an address nor a plain domain name"
         else:
-            words = _never_name(lowered(value))
+            words = _never_name(lowered(value), self.site.destinations)
         return words or self._allowed(value)
 
     def _never_address(self, address: Address) -> str:
@@ -88,7 +89,7 @@ class Rails:
         use = self.history.seen.get(str(address), Seen())
         if use.is_proxy:
             return "was seen at work as a proxy"
-        if use.is_resolver or is_public_resolver(address):
+        if use.is_resolver or is_public_resolver(address, self.site.destinations):
             return "was seen at work as a DNS resolver" if use.is_resolver else "is a public DNS resolver"
         if any(address in network for network in _DOCUMENTATION):
             return ""
@@ -164,13 +165,13 @@ def _embedded(address: IPv6Address) -> IPv4Address | None:
     return IPv4Address(int(address) & 0xFFFFFFFF) if is_translated and int(address) > 1 else None
 
 
-def _never_name(name: str) -> str:
+def _never_name(name: str, destinations: Destinations) -> str:
     if name.rpartition(".")[2] in _LOCAL_SUFFIXES:
         return "is a name of the local network"
     suffix = _suffixes().publicsuffix(name)
     if suffix is None or suffix == name:
         return "is a public suffix: everybody's names are below it"
-    need = need_of_name(name)
+    need = need_of_name(name, destinations)
     return f"is {need}" if need else ""
 
 

@@ -73,9 +73,14 @@ def related(store: Store, dossier: Dossier) -> list[Relation]:
     """
     host = dossier.finding["orig_ip"]
     found: list[Relation] = []
-    for kind, (table, expression, values) in _traits(dossier).items():
-        if values:
-            found += _sharing(store, host, kind, table, expression, sorted(values)[:MAX_VALUES])
+    traits = _traits(dossier)
+    own_addresses = traits["address"][2]
+    for kind, (table, expression, values) in traits.items():
+        wanted = sorted(values)[:MAX_VALUES]
+        if wanted and kind == "block":
+            found += _same_block(store, host, wanted, own_addresses)
+        elif wanted:
+            found += _sharing(store, host, kind, table, expression, wanted)
     found += _same_rhythm(store, dossier)
     return sorted(found, key=lambda one: (-one.strength, one.orig_ip, one.kind, one.value))
 
@@ -91,7 +96,8 @@ def _traits(dossier: Dossier) -> dict[str, tuple[str, str, set[str]]]:
     shapes = {uri_shape(event["uri"]) for event in dossier.events if event.get("uri")} - {"", "/", "#"}
     agents = of("user_agent") | {event["user_agent"] for event in dossier.events if event.get("user_agent")}
     return {
-        "destination": ("event", "dest", {dossier.finding["dest"]}),
+        # a finding of many destinations is filed under their category; the destinations lie beneath it
+        "destination": ("event", "dest", {one["dest"] for one in (dossier.finding, *dossier.channels)}),
         "certificate": ("flow", "cert_sha256", of("cert_sha256")),
         "address": ("flow", "resp_ip", addresses),
         "hassh": ("flow", "hassh", of("hassh")),
@@ -114,16 +120,15 @@ def _block(address: str) -> str:
 
 def _sharing(store: Store, host: str, kind: str, table: str, expression: str, values: list[str]) -> list[Relation]:
     """The hosts that have one of the values in a column, except the finding's own."""
-    if kind == "block":
-        return _same_block(store, host, values)
     time, dest = ("ts", "dest") if table == "event" else ("last_ts", "CASE WHEN name <> '' THEN name ELSE resp_ip END")
     sql = f"""SELECT {expression} AS value, orig_ip, count(*), min({time}), max({time}), list(DISTINCT {dest})
-        FROM {{source}} WHERE value IN (SELECT unnest(?::VARCHAR[])) GROUP BY value, orig_ip"""
+        FROM {{source}} WHERE value IN (SELECT unnest(?::VARCHAR[])){" AND kind <> 'query'" if table == "event" else ""}
+        GROUP BY value, orig_ip"""
     return _relations(host, kind, _ask(store, table, sql, [values]))
 
 
-def _same_block(store: Store, host: str, values: list[str]) -> list[Relation]:
-    """Hosts that contacted other addresses of the finding's blocks."""
+def _same_block(store: Store, host: str, values: list[str], own_addresses: set[str]) -> list[Relation]:
+    """Hosts that contacted other addresses of the finding's blocks; the same ones are a trait of their own."""
     found: list[tuple[Any, ...]] = []
     for value in values:
         network = ip_network(value)
@@ -133,7 +138,7 @@ def _same_block(store: Store, host: str, values: list[str]) -> list[Relation]:
             list(DISTINCT CASE WHEN name <> '' THEN name ELSE resp_ip END)
             FROM {{source}} WHERE {condition} GROUP BY resp_ip, orig_ip"""
         for resp_ip, *rest in _ask(store, "flow", sql, given):
-            if _block(resp_ip) == value:
+            if resp_ip not in own_addresses and _block(resp_ip) == value:
                 found.append((value, *rest))
     return _relations(host, "block", found)
 
@@ -143,7 +148,7 @@ def _relations(host: str, kind: str, rows: list[tuple[Any, ...]]) -> list[Relati
     hosts: dict[str, set[str]] = {}
     merged: dict[tuple[str, str], list[Any]] = {}
     for value, orig_ip, n, first_ts, last_ts, dests in rows:
-        hosts.setdefault(value, set()).add(orig_ip)
+        hosts.setdefault(value, {host}).add(orig_ip)
         one = merged.setdefault((value, orig_ip), [0, first_ts, last_ts, set()])
         one[0] += n
         one[1], one[2] = min(one[1], first_ts), max(one[2], last_ts)

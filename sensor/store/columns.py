@@ -156,6 +156,13 @@ FINDING_CHANNEL = (
 )
 """A channel beneath a finding; the table `finding_channel` has its finding's id before."""
 
+FINDING_PART = (
+    Field("name", "text", "", "What raised or lowered the score."),
+    Field("amount", "double", "", "By how much, in the unit beside it; below 0 it lowered the score."),
+    Field("unit", "text", "", "score: points of the score; log odds: of which the beacon model makes its score."),
+)
+"""A part of a finding's score; the table `finding_part` has its finding's id and a number before."""
+
 HOST = (
     Field("ip", "text", "", "Address of the host."),
     Field("names", "json", "", "What it calls itself in DHCP and NetBIOS, and DNS, mDNS and LLMNR call it, a list."),
@@ -266,6 +273,9 @@ DESK_TABLES = {"triage": TRIAGE, "allow": ALLOW, "watch": WATCH, "blocklist": BL
 """The tables of what people decided. They came together, with schema version DESK_SINCE."""
 
 DESK_SINCE = 4
+
+PARTS_SINCE = 9
+"""The schema version from which findings keep what their scores are made of."""
 
 PHRASES_SINCE = 7
 """The schema version from which findings keep what their reasons were made of."""

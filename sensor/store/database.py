@@ -13,8 +13,10 @@ from sensor.store.columns import (
     DESK_TABLES,
     EVIDENCE_TABLES,
     FINDING_CHANNEL,
+    FINDING_PART,
     HEALTH,
     HEALTH_SINCE,
+    PARTS_SINCE,
     PHRASES_SINCE,
 )
 from sensor.store.schema import APPLICATION_ID, OLDEST_READABLE, SCHEMA_VERSION
@@ -131,6 +133,9 @@ def _add_columns(db: sqlite3.Connection, version: int) -> None:
         db.execute(f"CREATE TEMP VIEW finding_channel AS SELECT {names} WHERE false")
         names = ", ".join(f"NULL AS {name}" for name in ("ip", "kind", "value", "vendor", "first_ts", "last_ts"))
         db.execute(f"CREATE TEMP VIEW host_fact AS SELECT {names} WHERE false")
+    if version < PARTS_SINCE:
+        names = ", ".join(f"NULL AS {name}" for name in ("finding_id", "number", *(f.name for f in FINDING_PART)))
+        db.execute(f"CREATE TEMP VIEW finding_part AS SELECT {names} WHERE false")
     health = {"health": HEALTH} if version >= HEALTH_SINCE else {}
     for table, fields in {**EVIDENCE_TABLES, **health}.items():
         missing = [field for field in fields if field.since > version]

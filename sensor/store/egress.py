@@ -95,12 +95,17 @@ class Egress:
         ).fetchall()
         return [row for row in rows if self._site.is_internal(row[0])]
 
-    def services(self) -> list[tuple[str, int, str, int, int, int]]:
+    def services(self, hosts: Sequence[str] | None = None) -> list[tuple[str, int, str, int, int, int]]:
         """What internal hosts answer: address, port, protocol, how many internal clients, first and last seen (ns).
 
         Only SERVICE_PORTS.
+
+        hosts : only these; None: all
         """
         flows, values = self._flows(f"resp_pkts > 0 AND orig_pkts > 0 AND resp_port IN {tuple(SERVICE_PORTS)}")
+        if hosts is not None:
+            flows = f"(SELECT * FROM {flows} WHERE resp_ip IN (SELECT unnest(?::VARCHAR[])))"
+            values = [*values, list(hosts)]
         pairs = f"""SELECT resp_ip, resp_port, proto, orig_ip, min(first_ts) AS first_ts, max(last_ts) AS last_ts
             FROM {flows} WHERE proto IN ('tcp', 'udp') GROUP BY ALL"""
         self._ask("DROP TABLE IF EXISTS answered")

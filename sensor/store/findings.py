@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from sensor.errors import UsageError
-from sensor.store.columns import DNS, EVENT, FINDING, FINDING_CHANNEL, FLOW, Field
+from sensor.store.columns import DNS, EVENT, FINDING, FINDING_CHANNEL, FINDING_PART, FLOW, Field
 from sensor.store.desk import allowed
 from sensor.store.match import Target, parse_target
 from sensor.store.schema import FINDING_STATES
@@ -129,6 +129,11 @@ def phrases(store: Store, finding_ids: Iterable[int]) -> dict[str, dict[str, Any
         for (made,) in store.db.execute("SELECT phrases FROM finding WHERE id = ?", (finding_id,)):
             found.update(json.loads(made))
     return found
+
+
+def parts_of_finding(store: Store, finding_id: int) -> list[dict[str, Any]]:
+    """What the finding's score is made of, as the analyzer ranked it; nothing where an older version judged it."""
+    return _select(store, FINDING_PART, "FROM finding_part WHERE finding_id = ? ORDER BY number", (finding_id,))
 
 
 def _channels(store: Store) -> dict[int, list[dict[str, Any]]]:

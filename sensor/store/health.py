@@ -28,6 +28,9 @@ _SUMS = (
 )
 _PEAKS = ("ring_frac", "flush_s")
 
+DROP_FRAC, LOSS_FRAC = 0.001, 0.01
+"""Shares of packets dropped here, and of TCP acknowledgements for bytes nobody saw, from which on it is said."""
+
 
 def save_health(store: Store, row: Mapping[str, Any]) -> None:
     """Keep an interval; the same one again replaces it. Raises: StoreError when the database cannot be written."""
@@ -110,6 +113,13 @@ def shares(row: Mapping[str, Any]) -> dict[str, float | None]:
         "one_sided_frac": _share(row["one_sided"], row["tcp_flows"]),
         "duplicate_frac": _share(row["duplicates"], row["packets"]),
     }
+
+
+def is_lossy(row: Mapping[str, Any]) -> bool:
+    """Whether so much of an interval was not seen, or not kept, that counts of its time cannot be trusted."""
+    known = shares(row)
+    drop, loss = known["drop_frac"] or 0.0, known["loss_frac"] or 0.0
+    return drop > DROP_FRAC or loss > LOSS_FRAC or row["rows_lost"] > 0
 
 
 def _share(part: int, whole: int) -> float | None:

@@ -208,17 +208,21 @@ class Lake:
         """
         return self.relation_of(table, self.files(table, since_ns=since_ns, until_ns=until_ns, buckets=buckets))
 
-    def relation_of(self, table: str, files: Iterable[Path]) -> tuple[str, list[object]]:
-        """As `relation`, of segments that were chosen already."""
+    def relation_of(self, table: str, files: Iterable[Path], *, with_files: bool = False) -> tuple[str, list[object]]:
+        """As `relation`, of segments that were chosen already.
+
+        with_files : whether rows have a further column, `filename`: the path of their segment
+        """
         fields = LAKE_TABLES[table]
+        more = ", filename" if with_files else ""
         paths: dict[int, list[object]] = {}
         for path in files:
             paths.setdefault(segment_version(path.name), []).append(_literal(path))
         if not paths:
             empty = ", ".join(f'NULL::{_DUCKDB_TYPES[field.type]} AS "{field.name}"' for field in fields)
-            return f"(SELECT {empty} WHERE false)", []
+            return f"(SELECT {empty}{more.replace('filename', 'NULL AS filename')} WHERE false)", []
         parts = [
-            f"SELECT {', '.join(_selected(field, version) for field in fields)} "
+            f"SELECT {', '.join(_selected(field, version) for field in fields)}{more} "
             "FROM read_parquet(?, hive_partitioning = false)"
             for version in paths
         ]

@@ -14,6 +14,9 @@ from sensor.store.match import canonical_address
 MAX_SPELLED = 64
 """Up to so many networks, names or texts are written out as conditions; more are sieved from the distinct values."""
 
+_MAX_TOLD = 1 << 18
+"""Values whose answer is kept: the same ones come again in every table and on every day."""
+
 Condition = tuple[str, list[object]]
 
 
@@ -31,6 +34,7 @@ class Matcher:
         self._networks: defaultdict[tuple[int, int], defaultdict[int, list[Indicator]]] = defaultdict(
             lambda: defaultdict(list)
         )
+        self._told: dict[str, Sequence[Indicator]] = {}
         if kind == "network":
             for value, found in self._by_value.items():
                 network = ipaddress.ip_network(value)
@@ -64,6 +68,14 @@ class Matcher:
 
     def of(self, value: str) -> Sequence[Indicator]:
         """The indicators that a value is, or is in, or under."""
+        found = self._told.get(value)
+        if found is None:
+            if len(self._told) >= _MAX_TOLD:
+                self._told.clear()
+            found = self._told[value] = self._of(value)
+        return found
+
+    def _of(self, value: str) -> Sequence[Indicator]:
         if self.kind == "network":
             return self._of_networks(value)
         lower = value.lower()

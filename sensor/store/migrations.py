@@ -359,6 +359,16 @@ def kept_packets(db: Database) -> None:
         db.table("health").add_column(name, int, not_null_default=0)
 
 
+@_step(9)
+def finding_parts(db: Database) -> None:
+    """What a finding's score is made of. Findings kept before have none until they are found again."""
+    db.table("finding_part").create(
+        {"finding_id": int, "number": int, "name": str, "amount": float, "unit": str},
+        pk=("finding_id", "number"),
+        foreign_keys=[("finding_id", "finding", "id")],
+    )
+
+
 def migrate(db: Database) -> None:
     """Apply the steps that are still missing.
 

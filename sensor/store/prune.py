@@ -17,7 +17,7 @@ from pathlib import Path
 from sensor.store.columns import LAKE_TABLES, MIXED_DAY, NANOSECONDS_A_DAY
 from sensor.store.kept import kept_files
 from sensor.store.lake import day_name
-from sensor.store.schema import SETTLED_STATES, SPILL_NAME
+from sensor.store.schema import BENEATH_FINDING, SETTLED_STATES, SPILL_NAME
 from sensor.store.store import Store
 
 _GIB = 1 << 30
@@ -183,7 +183,7 @@ def _prune_results(store: Store, until_ns: int, report: PruneReport) -> None:
     values = (*SETTLED_STATES, until_ns)
     db = store.db
     with store.transaction():
-        for table in ("finding_flow", "finding_channel"):
+        for table in BENEATH_FINDING:
             db.execute(f"DELETE FROM {table} WHERE finding_id IN ({old})", values)
         report.findings = db.execute(f"DELETE FROM finding WHERE id IN ({old})", values).rowcount
         if report.findings:

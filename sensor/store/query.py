@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sensor.errors import StoreError, UsageError
@@ -40,7 +41,8 @@ class Query:
         self._table = table
         self._since_ns = since_ns
         self._until_ns = until_ns
-        self._relation, self._files = store.lake.relation(table, since_ns=since_ns, until_ns=until_ns)
+        self._paths = store.lake.files(table, since_ns=since_ns, until_ns=until_ns)
+        self._relation, self._files = store.lake.relation_of(table, self._paths)
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._conditions: list[_Condition] = []
 
@@ -132,10 +134,15 @@ class Query:
             raise UsageError(f"cannot order by {column!r}; columns of {self._table}: {', '.join(names)}")
         direction = "DESC" if order.startswith("-") else "ASC"
         condition, given = self._where()
-        values = [*self._files, *given]
-        source = f"FROM {self._relation} WHERE {condition}"
-        total = int(self._execute(f"SELECT count(*) {source}", values).fetchall()[0][0])
-        sql = f'SELECT * {source} ORDER BY "{column}" {direction}, {", ".join(ties)}'
+        # a first pass over the filters' columns alone: the second reads all columns, but only where something is
+        relation, files = self._lake.relation_of(self._table, self._paths, with_files=True)
+        counts = self._execute(
+            f"SELECT filename, count(*) FROM {relation} WHERE {condition} GROUP BY filename", [*files, *given]
+        ).fetchall()
+        total = sum(n for _, n in counts)
+        relation, files = self._lake.relation_of(self._table, sorted(Path(name) for name, _ in counts))
+        values = [*files, *given]
+        sql = f'SELECT * FROM {relation} WHERE {condition} ORDER BY "{column}" {direction}, {", ".join(ties)}'
         if limit is not None:
             sql += " LIMIT ?"
             values.append(limit)

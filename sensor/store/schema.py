@@ -3,7 +3,7 @@
 APPLICATION_ID = 0x6B67616D
 """SQLite's application_id of a kagami database: "kgam"."""
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 """The number of migrations this kagami knows; SQLite's user_version of a database it wrote."""
 
 OLDEST_READABLE = 1
@@ -33,6 +33,9 @@ FINDING_STATES = ("new", "investigating", "confirmed", "false-positive", "resolv
 
 SETTLED_STATES = ("false-positive", "resolved")
 """Those in which nothing is left to do."""
+
+BENEATH_FINDING = ("finding_flow", "finding_channel", "finding_part")
+"""Tables whose rows go with their finding."""
 
 FINDING_KEY = ("analyzer", "orig_ip", "dest", "resp_port", "proto")
 """What makes two findings the same."""

@@ -25,6 +25,7 @@ from sensor.store.kept import kept_summary
 from sensor.store.lake import Lake
 from sensor.store.lock import WriterLock
 from sensor.store.schema import (
+    BENEATH_FINDING,
     DATABASE_NAME,
     FINDING_KEY,
     LAKE_NAME,
@@ -254,9 +255,9 @@ class Store:
     def upsert_findings(self, findings: Iterable[Mapping[str, Any]]) -> list[int]:
         """Keep findings; one that is known (see schema.FINDING_KEY) is updated and keeps its id, state and note.
 
-        findings : mappings with the contract's fields except id, state and note; lists are lists. `channels`, if it is
-            there, are mappings with the fields of columns.FINDING_CHANNEL; `phrases` says what texts were made of, see
-            findings.phrases
+        findings : mappings with the contract's fields except id, state and note; lists are lists. `channels` and
+            `parts`, if they are there, are mappings with the fields of columns.FINDING_CHANNEL and FINDING_PART;
+            `phrases` says what texts were made of, see findings.phrases
         Returns: ids, in the order given.
         """
         names = [field.name for field in FINDING if field.name not in _KEPT_BY_TRIAGE]
@@ -280,6 +281,7 @@ class Store:
                 values.append(json.dumps(finding.get("phrases", {}), ensure_ascii=False))
                 ids.append(int(self.db.execute(sql, values).fetchone()[0]))
                 self._keep_channels(ids[-1], finding.get("channels", ()))
+                self._keep_parts(ids[-1], finding.get("parts", ()))
         return ids
 
     def _keep_channels(self, finding_id: int, channels: Iterable[Mapping[str, Any]]) -> None:
@@ -296,8 +298,17 @@ class Store:
             ]
             self.db.execute(_KEEP_CHANNEL, (finding_id, *values))
         superseded = self.db.execute(_SUPERSEDED, {"id": finding_id}).fetchall()
-        for table, column in (("finding_flow", "finding_id"), ("finding_channel", "finding_id"), ("finding", "id")):
-            self.db.executemany(f"DELETE FROM {table} WHERE {column} = ?", superseded)
+        for table in BENEATH_FINDING:
+            self.db.executemany(f"DELETE FROM {table} WHERE finding_id = ?", superseded)
+        self.db.executemany("DELETE FROM finding WHERE id = ?", superseded)
+
+    def _keep_parts(self, finding_id: int, parts: Iterable[Mapping[str, Any]]) -> None:
+        """Keep what the score of the last analysis is made of."""
+        self.db.execute("DELETE FROM finding_part WHERE finding_id = ?", (finding_id,))
+        self.db.executemany(
+            "INSERT INTO finding_part VALUES (?, ?, ?, ?, ?)",
+            [(finding_id, number, part["name"], part["amount"], part["unit"]) for number, part in enumerate(parts)],
+        )
 
     def health(self) -> dict[str, Any]:
         """What `kagami status` shows: sources by state, rows, everything that was counted, sizes, kept

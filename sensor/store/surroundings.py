@@ -11,6 +11,7 @@ from typing import Any
 
 from sensor.errors import StoreError
 from sensor.store.columns import NANOSECONDS_A_DAY
+from sensor.store.health import health_rows, is_lossy
 from sensor.store.store import Store
 
 _NS = 1_000_000_000
@@ -90,6 +91,15 @@ def captures(store: Store, since_ns: int, until_ns: int) -> list[dict[str, Any]]
             if kind == "capture" or (kind == "decode" and name not in ("ok", "not_ip")) or name in _LOST
         }
     return found
+
+
+def lossy(store: Store, since_ns: int, until_ns: int) -> list[dict[str, int]]:
+    """The minutes of live captures in a span in which something was lost: first_ts, last_ts (ns, exclusive)."""
+    return [
+        {"first_ts": row["ts"], "last_ts": row["ts"] + int(row["span_s"] * _NS)}
+        for row in health_rows(store, since_ns, until_ns)
+        if is_lossy(row)
+    ]
 
 
 _LOST = ("evicted", "messages_lost", "names_lost")

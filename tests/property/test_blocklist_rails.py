@@ -21,6 +21,7 @@ from tests.support.cli_store import finding
 
 NOW = 1_700_000_000_000_000_000
 SITE = load_site(None, ["10.0.0.0/8", "9.9.0.0/16", "2620:fe::/48"])
+DESTINATIONS = SITE.destinations
 
 LABELS = st.sampled_from(["a", "www", "update", "example", "microsoft", "debian", "co", "duckdns"])
 NAMES = st.tuples(st.lists(LABELS, min_size=1, max_size=3), st.sampled_from(["com", "org", "jp", "local", "net."])).map(
@@ -68,10 +69,10 @@ def test_no_list_holds_what_must_not_be_blocked(
         target = parse_target(entry.value)
         assert not any(allow.dest is not None and overlaps(allow.dest, target) for allow in allows)
         if address is None:
-            assert not need_of_name(entry.value)
+            assert not need_of_name(entry.value, DESTINATIONS)
         else:
             assert not SITE.is_internal(address)
-            assert not is_public_resolver(address)
+            assert not is_public_resolver(address, DESTINATIONS)
             assert entry.value not in history.seen
     told = {entry.value for entry in chosen.entries}
     for form in FORMS.keys() - {"rpz"}:  # which writes addresses backwards

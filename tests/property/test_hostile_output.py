@@ -197,7 +197,7 @@ def test_a_blocklist_holds_only_outside_addresses_and_plain_names(dest: str, des
 def test_what_is_told_of_an_entry_acts_in_no_format(text: str) -> None:
     """Everything but the value, which passed the rails, may be the network's words."""
     entry = Entry("c2.example.net", "domain", 1, "beacon", "high", 0.9, (text,), 443, 1, 0, 0, NOW)
-    other = replace(entry, value="9.9.9.10", kind="address")
+    other = replace(entry, value="9.9.9.90", kind="address")
     for form in FORMS:
         made = render(form, [other, entry], Made(NOW, 1))
         assert made.isascii()

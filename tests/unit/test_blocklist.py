@@ -21,7 +21,7 @@ from sensor.store.store import Store
 from tests.support.cli_store import BYPASS_IP, HOSTILE, RESOLVER, finding, make_store
 
 SITE = load_site(None)
-OUTSIDE = "9.9.9.10"
+OUTSIDE = "9.9.9.90"
 
 
 NOW = 1_700_000_000_000_000_000
@@ -138,7 +138,7 @@ def test_what_is_held_back(value: str, reason: str) -> None:
 @pytest.mark.parametrize(
     "value",
     ["203.0.113.7", "198.51.100.1", "2001:db8::1", "xn--bcher-kva.example.net", "a.b.co.jp", "x.github.io",
-     "64:ff9b::909:90a", "1a.example.net"],
+     "64:ff9b::909:95a", "1a.example.net"],
 )  # fmt: skip
 def test_what_is_listed(value: str) -> None:
     assert values(to(value)) == [value]
@@ -146,12 +146,12 @@ def test_what_is_listed(value: str) -> None:
 
 def test_an_internal_network_of_the_site_wins_over_everything() -> None:
     site = load_site(None, ["9.9.9.0/24", "203.0.113.0/24"])
-    assert values(to(OUTSIDE), to("203.0.113.5"), to("::ffff:9.9.9.10"), site=site) == []
+    assert values(to(OUTSIDE), to("203.0.113.5"), to("::ffff:9.9.9.90"), site=site) == []
 
 
 def test_proxies_and_resolvers_are_never_listed(tmp_path: Path) -> None:
     site_file = tmp_path / "site.toml"
-    site_file.write_text('[proxies]\naddresses = ["9.9.9.10:3128"]\n')
+    site_file.write_text('[proxies]\naddresses = ["9.9.9.90:3128"]\n')
     assert "proxy of the site" in ask(to(OUTSIDE), site=load_site(site_file)).held[0].reason
     for seen in (Seen(is_proxy=True), Seen(is_resolver=True)):
         assert "seen at work" in ask(to(OUTSIDE), seen={OUTSIDE: seen}, force_shared=True).held[0].reason
@@ -193,7 +193,7 @@ def test_values_to_look_up() -> None:
     [
         (OUTSIDE, OUTSIDE, False),
         ("9.9.9.0/24", OUTSIDE, False),
-        (OUTSIDE, "64:ff9b::909:90a", False),  # the same in NAT64's form
+        (OUTSIDE, "64:ff9b::909:95a", False),  # the same in NAT64's form
         ("example.net", "a.example.net", False),
         ("www.example.net", "example.net", False),  # blocking the domain would take the allowed name with it
         ("www.example.net", "example.org", True),
@@ -330,3 +330,12 @@ def test_a_missing_folder_is_told(tmp_path: Path) -> None:
 def test_no_listed_address_is_internal_by_another_spelling() -> None:
     spellings = ["10.0.0.1", "::ffff:a00:1", "0:0:0:0:0:ffff:10.0.0.1", "64:ff9b::10.0.0.1", "2002:0a00:0001::1"]
     assert [value for value in values(*map(to, spellings)) if parse_address(value)] == []
+
+
+def test_a_set_of_the_site_file_is_never_listed_either(tmp_path: Path) -> None:
+    """What blocklists hold back and what roles may contact are the same sets."""
+    (tmp_path / "sets.toml").write_text('[sets.antivirus]\nnames = ["signatures.example"]\n', encoding="utf-8")
+    (tmp_path / "site.toml").write_text('[destinations]\nfiles = ["sets.toml"]\n', encoding="utf-8")
+    site = load_site(tmp_path / "site.toml")
+    assert "update source" in Rails(site).never("eu.signatures.example")
+    assert Rails(load_site(None)).never("eu.signatures.example") == ""

@@ -12,8 +12,10 @@ import pytest
 from sensor.cli.verbs.blocklist import FORMATS
 from sensor.response.formats.table import FORMS
 from sensor.store.store import Store
+from sensor.store.summaries import save_host_facts
 from tests.support.cli_store import BEACON_HOST, BEACON_IP, BEACON_NAME, BYPASS_HOST, finding, make_store
 from tests.support.command import Call, caller
+from tests.support.lake_rows import buckets_of, columns_of, row
 
 
 @pytest.fixture
@@ -53,10 +55,10 @@ def test_a_list_is_compared_with_the_last_one(kagami: Any, path: Path, tmp_path:
     assert kagami("blocklist", "-o", str(target)).err.endswith("as list 1\n")
     first = target.read_text()
     assert first == f"{BEACON_IP}\n{BEACON_NAME}\n"  # the other address serves one more name
-    add_findings(path, "9.9.9.10")
+    add_findings(path, "9.9.9.90")
     kagami("allow", "add", BEACON_NAME, "--reason", "ours")
     diff = kagami("blocklist", "--diff")
-    assert set(diff.out.splitlines()) == {f"-{BEACON_NAME}", f"-{BEACON_IP}", "+9.9.9.10"}
+    assert set(diff.out.splitlines()) == {f"-{BEACON_NAME}", f"-{BEACON_IP}", "+9.9.9.90"}
     assert "since list 1 of" in diff.err
     assert kagami("blocklist", "-o", str(target)).code == 0  # too few to stop for
     assert BEACON_NAME not in target.read_text()
@@ -79,13 +81,13 @@ def test_a_list_that_changes_too_much_waits_for_a_yes(kagami: Any, path: Path, t
     target = tmp_path / "list"
     kagami("blocklist", "-o", str(target))
     before = target.read_text()
-    add_findings(path, *(f"9.9.9.{n}" for n in range(10, 20)))
+    add_findings(path, *(f"9.9.9.{n}" for n in range(20, 30)))
     stopped = kagami("blocklist", "-o", str(target))
     assert stopped.code == 2
     assert "this would add 10 entries and remove 0" in stopped.err
     assert target.read_text() == before
     assert kagami("blocklist", "-o", str(target), "--yes").code == 0
-    assert "9.9.9.19" in target.read_text()
+    assert "9.9.9.29" in target.read_text()
     serials = [int(line.split("\t")[5]) for line in kagami("blocklist", "--history").out.splitlines()[1:]]
     assert serials[0] > serials[1]
 
@@ -127,3 +129,58 @@ def test_hosts_to_isolate(kagami: Any, tmp_path: Path) -> None:
     assert "is a proxy" in held.err
     assert kagami("quarantine", "-o", str(tmp_path / "hosts")).code == 0
     assert (tmp_path / "hosts").read_text() == f"{BEACON_HOST}\n{BYPASS_HOST}\n"
+
+
+def test_servers_of_the_site_file_are_held_back_unless_forced(kagami: Any, tmp_path: Path) -> None:
+    site = tmp_path / "site.toml"
+    site.write_text(f'[[roles]]\nrole = "directory"\nhosts = ["{BEACON_HOST}/32"]\n', encoding="utf-8")
+    held = kagami("quarantine", "--site", str(site))
+    assert held.out == f"{BYPASS_HOST}\n"
+    assert f"held back {BEACON_HOST}" in held.err
+    assert "directory server" in held.err
+    forced = kagami("quarantine", "--site", str(site), "--force", "--format", "csv")
+    row = next(csv.DictReader(io.StringIO(forced.out)))
+    assert row["ip"] == BEACON_HOST
+    assert "directory server" in row["remarks"]
+    assert f"listed {BEACON_HOST}" in forced.err
+
+
+def test_an_outside_host_is_not_listed_by_force_either(kagami: Any, tmp_path: Path) -> None:
+    site = tmp_path / "site.toml"
+    site.write_text('[networks]\ninternal = ["192.168.0.0/16"]\n', encoding="utf-8")
+    assert kagami("quarantine", "--site", str(site), "--force").out == ""
+
+
+def test_a_host_that_looks_like_a_server_is_listed_and_told(path: Path, kagami: Any) -> None:
+    asked = [
+        row("flow", uid=f"Cs{i}{port}", orig_ip=f"10.0.1.{i}", resp_ip=BYPASS_HOST, resp_port=port, proto="tcp",
+            orig_pkts=5, resp_pkts=5, conn_state="SF")
+        for i in range(3) for port in (88, 389)
+    ]  # fmt: skip
+    with Store.open(path, write=True) as store:
+        store.lake.append("flow", "servers", columns_of("flow", asked), buckets_of(asked))
+    told = kagami("quarantine")
+    assert told.out == f"{BEACON_HOST}\n{BYPASS_HOST}\n"
+    assert f"listed {BYPASS_HOST}" in told.err
+    assert "looks like a directory server: it answers kerberos to 3 hosts" in told.err
+
+
+def test_how_a_host_is_found_on_the_switches(path: Path, kagami: Any) -> None:
+    with Store.open(path, write=True) as store:
+        save_host_facts(store, {
+            (BEACON_HOST, "mac", "00:00:0c:01:02:03"): [5, 9],
+            (BEACON_HOST, "mac", "00:00:0c:ff:ff:ff"): [1, 2],
+            (BEACON_HOST, "dhcp", "=cmd|x\x1b"): [5, 9],
+            ("10.0.0.1", "mac", "00:00:0c:01:02:03"): [5, 6],
+            (BYPASS_HOST, "mac", "02:00:0c:01:02:03"): [5, 9],
+        })  # fmt: skip
+    rows = list(csv.DictReader(io.StringIO(kagami("quarantine", "--format", "csv", "--min-severity", "low").out)))
+    beacon, bypass, third = rows
+    assert beacon["macs"] == "00:00:0c:01:02:03 00:00:0c:ff:ff:ff"
+    assert beacon["vendor"].startswith("Cisco")
+    assert beacon["names"] == "_cmd_x_"
+    assert beacon["switch_hint"] == "show mac address-table address 0000.0c01.0203"
+    assert "also that of 10.0.0.1" in beacon["remarks"]
+    assert "several MAC addresses" in beacon["remarks"]
+    assert "locally made" in bypass["remarks"]
+    assert (third["macs"], third["switch_hint"]) == ("", f"show ip arp {third['ip']}")

@@ -1,6 +1,7 @@
 """The page of a finding, its charts, and the progress line."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +12,9 @@ from sensor.cli.page import finding_page
 from sensor.cli.pictures import histogram, timeline
 from sensor.cli.progress import ProgressLine, describe
 from sensor.cli.session import Session
+from sensor.response.dossier import ACTIVITY_SLOTS as TIMELINE_SLOTS
 from sensor.response.dossier import Dossier
+from sensor.workdays import Calendar
 from tests.support.cli_store import HOSTILE, N_BEATS, S, beats, finding
 from tests.support.lake_rows import NOON_NS
 
@@ -92,21 +95,60 @@ def test_the_interval_and_its_multiples_are_named() -> None:
     assert not any("x" in line for line in histogram(events, 0))
 
 
+def drawn(events: list[dict[str, Any]], **known: Any) -> list[str]:
+    """The lines of a timeline."""
+    return list(timeline(Dossier({"events": len(events)}, events=events, **known)))
+
+
 def test_where_nothing_was_captured_is_marked() -> None:
     captures = [{"first_ts": 0, "last_ts": 29 * S}, {"first_ts": 50 * S, "last_ts": 59 * S}]
     events = [{"ts": 0}, {"ts": 59 * S}]
-    lines = list(timeline(events, 2, [0, 1, 5] + [0] * 53, captures))
+    lines = drawn(events, activity=[0, 1, 5] + [0] * 53, captures=captures)
     assert "x" * 18 in lines[2]
     assert lines[-1] == " x: nothing was captured"
     assert lines[-2].endswith("5 at most")
-    assert not any(
-        "nothing was captured" in line for line in timeline(events, 2, [], [{"first_ts": 0, "last_ts": 60 * S}])
-    )
+    assert not any("captured" in line for line in drawn(events, captures=[{"first_ts": 0, "last_ts": 60 * S}]))
+
+
+def test_where_packets_were_lost_is_marked() -> None:
+    captures = [{"first_ts": 0, "last_ts": 29 * S}]
+    lines = drawn([{"ts": 0}, {"ts": 55 * S}], captures=captures, lossy=[{"first_ts": 10 * S, "last_ts": 12 * S}])
+    assert lines[1] == " " + " " * 10 + "!!!" + " " * 17 + "x" * 26
+    assert lines[-2:] == [" x: nothing was captured", " !: packets were lost"]
+
+
+def test_hours_in_which_nobody_works_are_marked() -> None:
+    """A week from Friday 2025-11-21 00:00 UTC, with Labor Thanksgiving Day (observed on Monday) in it."""
+    start = int(datetime(2025, 11, 21, tzinfo=UTC).timestamp()) * S
+    end = start + 7 * 86_400 * S
+    calendar = Calendar("UTC", country="JP")
+    spans = [{"first_ts": a, "last_ts": b} for a, b in calendar.closed_spans(start, end)]
+    holidays = [{"first_ts": a, "last_ts": b, "name": name} for a, b, name in calendar.holidays(start, end)]
+    lines = drawn([{"ts": start + hour * 3_600 * S} for hour in (0, 9, 57, 87, 168)], closed=spans, holidays=holidays)
+    marks, days = lines[1][1:], lines[2][1:]
+    assert len(marks) == len(days) == TIMELINE_SLOTS
+    slots = [marks[8 * day : 8 * day + 8] for day in range(7)]  # of three hours each
+    assert [slot[3:6] for slot in slots] == ["   ", "---", "hhh", "hhh", "   ", "   ", "   "]
+    assert slots[0][0] == slots[6][7] == "-"
+    assert " -: nobody at work: 4 of 5 events" in lines
+    assert any(line.startswith(" h: Labor Thanksgiving Day") for line in lines)
+    assert max(map(len, lines)) <= 78
+
+
+def test_without_a_calendar_hours_are_not_told() -> None:
+    assert not any("work" in line for line in drawn([{"ts": 0}, {"ts": 86_400 * S}]))
+
+
+def test_the_name_of_a_holiday_is_cleaned() -> None:
+    day = {"first_ts": 0, "last_ts": 86_400 * S, "name": "\x1b[31m" + "x" * 300}
+    lines = drawn([{"ts": 0}, {"ts": 80_000 * S}], closed=[day], holidays=[day])
+    assert "\x1b" not in "".join(lines)
+    assert max(map(len, lines)) <= 78
 
 
 def test_a_long_timeline_shows_days() -> None:
     events = [{"ts": 0}, {"ts": 5 * 86_400 * S}]
-    _, days, *_, last = timeline(events, 2, [], [])
+    _, days, *_, last = drawn(events)
     assert days.count("|") == 5
     assert last == " |: midnight, UTC"
 

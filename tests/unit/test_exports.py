@@ -117,13 +117,13 @@ def test_groups() -> None:
     rows = [
         a_finding(dest="a.example.co.jp"),
         a_finding(dest="b.example.co.jp", severity="high", score=0.8) | {"id": 8},
-        a_finding(dest="9.9.9.10", orig_ip="10.0.0.9", severity="low", score=0.2) | {"id": 9},
+        a_finding(dest="9.9.9.90", orig_ip="10.0.0.9", severity="low", score=0.2) | {"id": 9},
     ]
     assert [(row["group"], row["ids"]) for row in grouped(rows, "host")] == [(BEACON_HOST, [7, 8]), ("10.0.0.9", [9])]
-    assert [row["group"] for row in grouped(rows, "dest")] == ["a.example.co.jp", "b.example.co.jp", "9.9.9.10"]
+    assert [row["group"] for row in grouped(rows, "dest")] == ["a.example.co.jp", "b.example.co.jp", "9.9.9.90"]
     (domain, address) = grouped(rows, "domain")
     assert (domain["group"], domain["findings"], domain["severity"]) == ("example.co.jp", 2, "critical")
-    assert address["group"] == "9.9.9.10"
+    assert address["group"] == "9.9.9.90"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import ipaddress
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ from sensor.response.lists import render
 from sensor.response.rails import Rails
 from sensor.site import load_site
 from sensor.store import matcher
-from sensor.store.hunt import CAME_FROM, CLAIMED, CONTACTED, LOOKED_UP, RESOLVED, Answer, hunt
+from sensor.store.hunt import Answer, hunt
 from sensor.store.indicator import Indicator, parse_indicator
 from sensor.store.matcher import Matcher
+from sensor.store.probes import CAME_FROM, CLAIMED, CONTACTED, LOOKED_UP, RESOLVED
+from sensor.store.search import MAX_DESTS
 from sensor.store.store import Store
 from tests.support.cli_store import (
     BEACON_HOST,
@@ -172,10 +175,10 @@ def test_misp() -> None:
 
 @pytest.mark.parametrize("form", ["plain", "edl", "zeek-intel", "stix", "misp", "pf"])
 def test_our_own_lists_are_read_back(form: str) -> None:
-    rows = [{"id": 1, "state": "new"} | finding(dest="evil.example.net", dest_ips=["9.9.9.10"])]
+    rows = [{"id": 1, "state": "new"} | finding(dest="evil.example.net", dest_ips=["9.9.9.90"])]
     entries = build(rows, Rails(load_site(None)), expires_ts=2**62).entries
     values = {value for _, value in kinds_and_values(render(form, entries, Made(NOON_NS, 1)).encode())}
-    assert values == ({"9.9.9.10"} if form == "pf" else {"9.9.9.10", "evil.example.net"})
+    assert values == ({"9.9.9.90"} if form == "pf" else {"9.9.9.90", "evil.example.net"})
 
 
 NEARLY = st.text(st.sampled_from('{}[]":,\\ "objectsEvent#fields\t\n\'=1.'), max_size=200).map(str.encode)
@@ -291,6 +294,71 @@ def test_many_indicators_are_what_they_are_one_by_one(store_path: Path, monkeypa
         monkeypatch.setattr(matcher, "MAX_SPELLED", most)
         hits = ask(store_path, *values).hits
         assert [(hit.indicator.value, hit.how, hit.orig_ip, hit.events) for hit in hits] == expected
+
+
+@pytest.fixture(scope="module")
+def long_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty days; on each a few hosts contact a few addresses and names."""
+    path = tmp_path_factory.mktemp("long") / "store"
+    with Store.open(path, write=True) as store:
+        flows = list(long_flows())
+        store.lake.append("flow", "long", columns_of("flow", flows), buckets_of(flows))
+    return path
+
+
+def long_flows() -> list[dict[str, Any]]:
+    rng = random.Random(4)
+    return [
+        row("flow", uid=f"C{i}", orig_ip=f"10.0.0.{rng.randrange(1, 5)}", resp_ip=f"203.0.113.{rng.randrange(60)}",
+            resp_port=rng.choice((80, 443)), name=rng.choice(("", f"h{i}.example")), first_ts=at, last_ts=at + S,
+            orig_bytes=rng.randrange(100), resp_bytes=1)
+        for i, at in enumerate(NOON_NS + day * DAY_NS for day in range(40) for _ in range(10))
+    ]  # fmt: skip
+
+
+def test_a_long_history_is_summed_up_as_row_by_row(long_path: Path) -> None:
+    values = ("203.0.113.7", "203.0.113.0/27", "203.0.113.0/28", "203.0.113.16/28")
+    found = {(hit.indicator.value, hit.orig_ip): hit for hit in ask(long_path, *values).hits}
+    expected: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for flow in long_flows():
+        for value in values:
+            if ipaddress.ip_address(flow["resp_ip"]) in ipaddress.ip_network(value):
+                expected.setdefault((value, flow["orig_ip"]), []).append(flow)
+    assert found.keys() == expected.keys()
+    for key, hit in found.items():
+        rows = expected[key]
+        assert (hit.events, hit.orig_bytes) == (len(rows), sum(one["orig_bytes"] for one in rows))
+        assert (hit.first_ts, hit.last_ts) == (rows[0]["first_ts"], rows[-1]["last_ts"])
+        assert hit.ports == {one["resp_port"] for one in rows}
+        names = sorted({one["name"] or one["resp_ip"] for one in rows})
+        assert min(hit.dests) == names[0]
+        assert hit.dests <= set(names)
+        assert len(hit.dests) == min(len(names), MAX_DESTS)
+
+
+def test_names_come_from_some_of_very_many_contacts_and_numbers_from_all(
+    long_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = ask(long_path, "203.0.113.0/27").hits
+    monkeypatch.setattr("sensor.store.search._SAMPLE_ROWS", 1)
+    some = ask(long_path, "203.0.113.0/27").hits
+    assert [(hit.orig_ip, hit.events, min(hit.dests)) for hit in some] == [
+        (hit.orig_ip, hit.events, min(hit.dests)) for hit in whole
+    ]
+
+
+def test_the_newest_day_answers_first(long_path: Path) -> None:
+    steps: list[tuple[str, int, int, int]] = []
+    with Store.open(long_path) as store:
+        answer = hunt(
+            store,
+            [parse_indicator("203.0.113.0/24")],
+            progress=lambda one: steps.append((one.day, one.days, one.all_days, sum(hit.events for hit in one.hits))),
+        )
+    assert [days for _, days, _, _ in steps] == [1, 3, 7, 15, 31, 40]
+    assert [events for *_, events in steps] == [10, 30, 70, 150, 310, 400]
+    assert {all_days for _, _, all_days, _ in steps} == {40}
+    assert [day for day, *_ in steps] == [answer.days[-days] for _, days, _, _ in steps]
 
 
 def test_days_that_cannot_be_searched_are_told(tmp_path: Path) -> None:

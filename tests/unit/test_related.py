@@ -13,10 +13,21 @@ from sensor.response.dossier import Dossier, gather
 from sensor.response.related import related, uri_shape
 from sensor.store.host_day import last_day, timeline
 from sensor.store.store import Store
-from tests.support.cli_store import BEACON_HOST, BEACON_IP, BEACON_NAME, BYPASS_HOST, N_BEATS, S, finding, make_store
+from tests.support.cli_store import (
+    BEACON_HOST,
+    BEACON_IP,
+    BEACON_NAME,
+    BYPASS_HOST,
+    N_BEATS,
+    S,
+    finding,
+    make_store,
+)
 from tests.support.lake_rows import DAY_NS, NOON_NS, buckets_of, columns_of, row
 
 JA4, CERT = "t13d1516h2_8daaf6152771_e5627efa2ab1", "ab" * 32
+JA3, HASSH = "ab" * 16, "cd" * 16
+NEIGHBOUR, LOOKER = "10.0.1.2", "10.0.1.3"
 PEER, CROWD = "10.0.1.1", [f"10.0.2.{i}" for i in range(8)]
 
 
@@ -33,6 +44,8 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "event", uid="C1", orig_ip=PEER, dest="x.example", kind="request", uri="/gate/1.php", user_agent="Havana/1"
         ),
     ]
+    flows.append(row("flow", uid="C3", orig_ip=NEIGHBOUR, resp_ip=BEACON_IP, ja3=JA3, hassh=HASSH))
+    events.append(row("event", uid="C3", orig_ip=LOOKER, dest=BEACON_NAME, kind="query"))
     with Store.open(path, write=True) as store:
         for table, rows in (("flow", flows), ("event", events)):
             store.lake.append(table, "more", columns_of(table, rows), buckets_of(rows))
@@ -45,7 +58,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shared(path: Path) -> dict[tuple[str, str], Any]:
     with Store.open(path) as store:
         known = gather(store, 1)
-        own = known.flows[0] | {"ja4": JA4, "cert_sha256": CERT, "user_agent": "Havana/1"}
+        own = known.flows[0] | {"ja4": JA4, "cert_sha256": CERT, "user_agent": "Havana/1", "ja3": JA3, "hassh": HASSH}
         event = known.events[0] | {"uri": "/gate/77.php"}
         dossier = Dossier(**vars(known) | {"flows": [own], "events": [event]})
         return {(one.orig_ip, one.kind): one for one in related(store, dossier)}
@@ -62,8 +75,28 @@ def test_every_trait_is_found(shared: dict[tuple[str, str], Any]) -> None:
     assert BEACON_HOST not in {ip for ip, _ in shared}
 
 
+def test_the_same_address_is_not_told_again_as_its_block(shared: dict[tuple[str, str], Any]) -> None:
+    assert {kind for ip, kind in shared if ip == NEIGHBOUR} == {"address", "ja3", "hassh"}
+    assert shared[PEER, "block"].hosts == 2
+
+
+def test_a_lookup_is_no_visit(shared: dict[tuple[str, str], Any]) -> None:
+    assert LOOKER not in {ip for ip, _ in shared}
+
+
+def test_what_lies_beneath_a_finding_is_its_destination(path: Path) -> None:
+    with Store.open(path) as store:
+        known = gather(store, 1)
+        gathered = Dossier(
+            known.finding | {"dest": "many destinations (web, established)"}, channels=[{"dest": "x.example"}]
+        )
+        assert {(one.orig_ip, one.kind, one.value) for one in related(store, gathered) if one.kind != "rhythm"} == {
+            (PEER, "destination", "x.example")
+        }
+
+
 def test_what_many_share_counts_for_less(shared: dict[tuple[str, str], Any]) -> None:
-    assert shared[PEER, "ja4"].hosts == 1 + len(CROWD)
+    assert shared[PEER, "ja4"].hosts == 2 + len(CROWD)  # the finding's own too
     assert shared[PEER, "certificate"].strength > 3 * shared[PEER, "ja4"].strength
     strengths = [one.strength for one in shared.values()]
     assert strengths == sorted(strengths, reverse=True)

@@ -16,6 +16,7 @@ from sensor.store.columns import (
     EVENT_KINDS,
     FINDING,
     FINDING_CHANNEL,
+    FINDING_PART,
     FLOW,
     HEALTH,
     HOST,
@@ -33,6 +34,7 @@ TABLES = {
     "dns": DNS,
     "finding": FINDING,
     "finding_channel": FINDING_CHANNEL,
+    "finding_part": FINDING_PART,
     "hosts": HOST,
     "health": HEALTH,
 } | DESK_TABLES
@@ -52,6 +54,7 @@ CONTRACT = {
         words""",
     "finding_channel": """dest dest_ips resp_port proto via_proxy outcome events orig_bytes resp_bytes first_ts last_ts
         label""",
+    "finding_part": "name amount unit",
     "hosts": "ip names macs vendor role first_ts last_ts flows services proxies direct_frac",
     "triage": "id finding_id made_ts who state note",
     "allow": "id dest resp_port hosts reason who made_ts expires_ts removed_ts removed_by",

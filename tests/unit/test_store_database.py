@@ -53,6 +53,7 @@ DIGESTS = {
     6: "f948c5ee7e8c3647",
     7: "125d4e1e23b02b7e",
     8: "506f7cea26d33b48",
+    9: "20a3c1e28c1fcf65",
 }
 """Of the columns of each schema version."""
 

@@ -67,7 +67,7 @@ def evidence(session: Session, finding_id: int, output: Path, max_packets: int, 
     if max_packets:
         compile_first(session)
     with session.open_store() as store, Bundle(output) as bundle:
-        dossier = gather(store, finding_id)
+        dossier = gather(store, finding_id, session.site().calendar)
         finding = dossier.finding
         rows = whole_evidence(store, finding)
         day = timeline(store, finding["orig_ip"], finding["first_ts"] - _MINUTE_NS, finding["last_ts"] + _MINUTE_NS)

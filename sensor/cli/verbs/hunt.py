@@ -11,13 +11,17 @@ from sensor.cli.command import Verb
 from sensor.cli.human import human_count, plural
 from sensor.cli.options import limit_option, time_options
 from sensor.cli.output import emit, format_options, row_limit
+from sensor.cli.progress import ProgressLine
 from sensor.cli.session import Session
+from sensor.cli.times import short_time
 from sensor.store.indicator import KINDS, Indicator, parse_indicator
 
 if TYPE_CHECKING:
-    from sensor.store.hunt import Answer, Hit
+    from sensor.store.hunt import Answer, Searched
+    from sensor.store.search import Hit
 
 _MAX_DAYS_TOLD = 5
+FIRST_ANSWER_AFTER_S = 1.0
 
 
 @click.command(
@@ -58,8 +62,14 @@ def hunt(
     from sensor.store.hunt import hunt as search
 
     indicators = indicators_of(session, values, files, kind)
-    with session.open_store() as store:
-        answer = search(store, indicators, since_ns=since_ns, until_ns=until_ns)
+    with session.open_store() as store, ProgressLine(session, FIRST_ANSWER_AFTER_S) as line:
+        answer = search(
+            store,
+            indicators,
+            since_ns=since_ns,
+            until_ns=until_ns,
+            progress=lambda searched: line.show(_met_so_far(searched)),
+        )
     rows = [hit_row(hit) for hit in answer.hits]
     limit = row_limit(form, limit)
     emit(session, rows[:limit], len(rows), HITS, form, limit)
@@ -83,6 +93,16 @@ def indicators_of(session: Session, values: Sequence[str], files: Sequence[Path]
     if not found:
         raise click.UsageError("name a value to look for, or a file with -f")
     return list(dict.fromkeys(found))
+
+
+def _met_so_far(searched: "Searched") -> str:
+    """The first answer, while the rest of history is searched: `met by 2 hosts, last 10.0.0.57 (2026-11-22 ...)`."""
+    met = "met by no host"
+    if searched.hits:
+        last = max(searched.hits, key=lambda hit: hit.last_ts)
+        hosts = plural(len({hit.orig_ip for hit in searched.hits}), "host")
+        met = f"met by {hosts}, last {last.orig_ip} ({last.indicator.value} {last.how} {short_time(last.last_ts)} UTC)"
+    return f"{met}; {searched.days:,} of {plural(searched.all_days, 'day')} searched, back to {searched.day}"
 
 
 def hit_row(hit: "Hit") -> Row:

@@ -40,7 +40,7 @@ def show(session: Session, finding_id: int, deep: bool, form: str | None) -> Non
     from sensor.response.dossier import gather
 
     with session.open_store() as store:
-        dossier = gather(store, finding_id)
+        dossier = gather(store, finding_id, session.site().calendar)
         dissection = _dissect(session, store, dossier) if deep else None
     if form in ("json", "ndjson"):
         told = json_value(whole(dossier) | ({"deep": dissection} if deep else {}))
@@ -63,6 +63,7 @@ def _dissect(session: Session, store: "Store", dossier: "Dossier") -> dict[str, 
 def whole(dossier: "Dossier") -> dict[str, Any]:
     """Everything that is known of a finding as one object: its own fields first, times as RFC 3339."""
     return machine_row(dossier.finding, FINDINGS.fields) | {
+        "score_parts": _rows(dossier.parts),
         "triage": _rows(dossier.said),
         "allow": None if dossier.allowed_by is None else _rows([dossier.allowed_by])[0],
         "learned": [{"how": how, "value": value, "flows": n} for how, value, n in dossier.learned()],
@@ -72,6 +73,9 @@ def whole(dossier: "Dossier") -> dict[str, Any]:
         "first_contact_ts": None if dossier.first_contact_ts is None else rfc3339(dossier.first_contact_ts),
         "before": _rows(dossier.before),
         "captures": _rows(dossier.captures),
+        "lossy": _rows(dossier.lossy),
+        "closed": None if dossier.closed is None else _rows(dossier.closed),
+        "holidays": _rows(dossier.holidays),
         "channels": _rows(dossier.channels),
         "flows": _rows(dossier.flows),
         "dns": _rows(dossier.dns),
