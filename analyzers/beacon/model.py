@@ -47,7 +47,7 @@ def _add_up(
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """An additive model, flat.
+    """A sum of trees, flat.
 
     features : their names, in the order of the columns
     stated : float64[k, 2], falling false alarms per thousand channels, and the logits that so many reach
