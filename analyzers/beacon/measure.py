@@ -36,9 +36,9 @@ BURST_FRACTION = 3.0
 """Pauses tried for bursts: these quantiles of the gaps, and the gap from which on gaps fill half the time (thousands of
 quick events of an operator take few minutes), each divided by this."""
 
-NARROW_RATIO, MOST_KEEP = 1.35, 0.6
-"""Up to this ratio of longest to shortest gap, and where it holds this share of the gaps or more, the window holds the
-whole jitter, and its median is the beat."""
+NARROW_RATIO, MOST_KEEP, NO_CHANCE_NATS = 1.35, 0.6, 10.0
+"""Up to this ratio of longest to shortest gap, and where it holds this share of the gaps or so much evidence, the
+window holds the whole jitter, and its median is the beat."""
 
 LULL_RATIO, LULL_GAPS = 2.0, 8
 """Bursts and beats leave a lull in the lengths of gaps, nothing between the one and the other. Above it lie this many
@@ -264,7 +264,8 @@ def _describe(
         judge_parts(gaps[:n], ordered, row)
         if window[1] > 0:
             row["beat_s"] = row["interval_s"]
-            if row["ratio"] > NARROW_RATIO or row["n_window"] + row["n_multiple"] < MOST_KEEP * n:
+            few_keep = row["n_window"] + row["n_multiple"] < MOST_KEEP * n and row["surplus_nats"] < NO_CHANCE_NATS
+            if row["ratio"] > NARROW_RATIO or few_keep:
                 low, high = waits(ordered)
                 row["beat_s"] = mean_wait(ordered, low, high)
 
