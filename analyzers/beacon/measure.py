@@ -44,6 +44,9 @@ LULL_RATIO, LULL_GAPS = 2.0, 8
 """Bursts and beats leave a lull in the lengths of gaps, nothing between the one and the other. Above it lie this many
 gaps or more: of a few, chance makes a clock."""
 
+HOPELESS_NATS = -3.0
+"""With less evidence a channel is hardly ever told; its mean wait is not worth the search."""
+
 STEP_GAPS, STEP_SHARE, LEAST_DENSE, MOST_DENSE = 4.0, 0.2, 0.5, 3.0
 """The pause is lowered by a fifth, or by where four gaps are to be expected, while half to three times as many as in
 the window lie there."""
@@ -265,7 +268,7 @@ def _describe(
         if window[1] > 0:
             row["beat_s"] = row["interval_s"]
             few_keep = row["n_window"] + row["n_multiple"] < MOST_KEEP * n and row["surplus_nats"] < NO_CHANCE_NATS
-            if row["ratio"] > NARROW_RATIO or few_keep:
+            if row["surplus_nats"] > HOPELESS_NATS and (row["ratio"] > NARROW_RATIO or few_keep):
                 low, high = waits(ordered)
                 row["beat_s"] = mean_wait(ordered, low, high)
 
