@@ -24,6 +24,7 @@ class Series:
     name_source : n of proxy, sni, quic, http, dns, none
     via_proxy : n texts, empty where no proxy was in between
     kind : n of connection, exchange, reply, request, query, attempt: the commonest among the channel's events
+    ja4 : n fingerprints of the TLS client, empty where a channel has none or several; or nothing: not known of any
     """
 
     off: NDArray[np.int64]
@@ -40,6 +41,7 @@ class Series:
     name_source: Sequence[str]
     via_proxy: Sequence[str]
     kind: Sequence[str]
+    ja4: Sequence[str] = ()
 
     def __len__(self) -> int:
         return len(self.off) - 1
@@ -57,6 +59,8 @@ class Series:
         for name in columns:
             if len(getattr(self, name)) != n:
                 raise ValueError(f"{name} has {len(getattr(self, name))} rows for {n} channels")
+        if len(self.ja4) not in (0, n):
+            raise ValueError(f"ja4 has {len(self.ja4)} rows for {n} channels")
         steps = np.diff(self.ts_ns)
         starts = self.off[1:-1]
         starts = starts[(starts > 0) & (starts < m)]

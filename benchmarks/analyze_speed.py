@@ -1,9 +1,9 @@
-"""How fast `kagami analyze` is: a lake made of generated networks, scored by the command, one core.
+"""How fast `kagami analyze` is, and how its time grows: lakes made of generated networks, scored by the command.
 
-    python benchmarks/analyze_speed.py NETWORK.npz... [--store DIR]
+    python benchmarks/analyze_speed.py NETWORK.npz... [--millions 1 2 5 10 20]
 
-Networks are those of beaconbench's generate.py. Every network is written twice, to the store's lake of its own, so that
-growth shows: events, seconds, million events a minute, peak memory.
+Networks are those of beaconbench's generate.py. For each number of events a store is made of the first so many, network
+after network, and analyzed: events, seconds, million events a minute, peak memory.
 """
 
 import argparse
@@ -25,11 +25,11 @@ from sensor.store.store import Store
 ROWS_A_SEGMENT = 1 << 18
 
 
-def write_events(store: Path, network: Path) -> int:
-    """Write a network's events to a store's lake, as a sensor that flushes now and then would."""
+def write_events(store: Path, network: Path, most: int) -> int:
+    """Write the first events of a network, `most` at most, to a store's lake, as a sensor that flushes now and then."""
     with np.load(network) as file:
         z: dict[str, Any] = {name: file[name] for name in file.files}
-    order = np.argsort(z["ts"], kind="stable")
+    order = np.argsort(z["ts"], kind="stable")[:most]
     pair = z["pair_id"][order]
     clients, names = z["src_names"].tolist(), z["dst_names"].tolist()
     words = {"orig_ip": (z["pair_src"], clients), "dest": (z["pair_dst"], names), "resp_ip": (None, ["198.51.100.1"])}
@@ -66,29 +66,36 @@ def _column(name: str, kind: str, z: dict[str, Any], rows: Any, pairs: Any, word
     return ints(name, np.full(len(rows), value, np.int32 if kind == "int32" else np.int64))
 
 
+def analyze_seconds(store: Path) -> tuple[float, float]:
+    """Run the command on a store. Returns: wall-clock seconds, and peak memory in MiB."""
+    kagami = Path(sys.executable).with_name("kagami")
+    start = time.perf_counter()
+    pid = os.posix_spawn(kagami, [kagami, "--store", store, "analyze", "--json"], os.environ,
+                         file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)])  # fmt: skip
+    _, status, usage = os.wait4(pid, 0)
+    seconds = time.perf_counter() - start
+    if os.waitstatus_to_exitcode(status):
+        raise SystemExit("kagami analyze failed")
+    return seconds, usage.ru_maxrss / 1024
+
+
 def main() -> None:
-    """Write and analyze, with one network, then with two, ..."""
+    """Write and analyze, with more events each time."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("networks", nargs="+", type=Path)
+    parser.add_argument("--millions", nargs="+", type=float, default=[1, 2, 5, 10, 20], help="of events, ascending")
     args = parser.parse_args()
-    kagami = Path(sys.executable).with_name("kagami")
-    print("| events | channels' networks | seconds | M events/min | peak MiB |\n|--:|--:|--:|--:|--:|")
-    n_events = 0
-    with tempfile.TemporaryDirectory() as folder:
-        for n, network in enumerate(args.networks, 1):
-            n_events += write_events(Path(folder), network)
-            start = time.perf_counter()
-            pid = os.posix_spawn(kagami, [kagami, "--store", folder, "analyze", "--json"], os.environ,
-                                 file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)])  # fmt: skip
-            _, status, usage = os.wait4(pid, 0)
-            seconds = time.perf_counter() - start
-            if os.waitstatus_to_exitcode(status):
-                raise SystemExit("kagami analyze failed")
-            peak = usage.ru_maxrss / 1024
-            print(
-                f"| {n_events:,} | {n} | {seconds:.1f} | {n_events / seconds * 60 / 1e6:.1f} | {peak:,.0f} |",
-                flush=True,
-            )
+    print("| events | seconds | M events/min | peak MiB |\n|--:|--:|--:|--:|")
+    for millions in args.millions:
+        wanted, n_events = int(millions * 1e6), 0
+        with tempfile.TemporaryDirectory() as folder:
+            for network in args.networks:
+                n_events += write_events(Path(folder), network, wanted - n_events)
+                if n_events >= wanted:
+                    break
+            seconds, peak = analyze_seconds(Path(folder))
+        speed = n_events / seconds * 60 / 1e6
+        print(f"| {n_events:,} | {seconds:.1f} | {speed:.1f} | {peak:,.0f} |", flush=True)
 
 
 if __name__ == "__main__":

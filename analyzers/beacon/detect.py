@@ -210,8 +210,8 @@ class Beacons:
         tables = features_of([b.look for b in self._buckets], [b.merged for b in self._buckets], n)
         results = []
         for bucket, (table, merged_table) in zip(self._buckets, tables, strict=True):
-            own = _with_dead(model.scores(model.logits(table)), bucket.look)
-            merged = _with_dead(model.scores(model.logits(merged_table)), bucket.merged)
+            own = _with_dead(model.scores(model.logits(table), n), bucket.look)
+            merged = _with_dead(model.scores(model.logits(merged_table), n), bucket.merged)
             results.append((np.where(bucket.outside, own, np.nan), merged, table, merged_table))
         return results
 

@@ -16,7 +16,7 @@ FEATURES = (
     *("orig_share", "resp_share", "same_size", "orig_top", "resp_top", "resp_spread", "instant"),
     *("before", "after", "fill", "spread", "follow", "quiet_beats", "quiet_gain", "host_people", "host_timed"),
     *("clients", "clients_share", "timed_share", "n_same", "same_share", "period_off", "orig_off", "resp_off"),
-    *("events_off", "share_off", "clock_off", "twins"),
+    *("events_off", "share_off", "clock_off", "twins", "hosts"),
 )
 
 
@@ -79,4 +79,5 @@ def feature_table(
         "share_off": peers["share_off"],
         "clock_off": peers["clock_off"],
         "twins": np.minimum(twins, 6).astype(np.float64),
+        "hosts": np.full(len(stats), np.log(max(n_hosts, 1))),
     }

@@ -2,7 +2,8 @@
 
 A beacon may take its names or addresses in turn: several names of one address, names below one registered domain,
 addresses of one block, or destinations that have nothing in common but that this host goes to them in the same
-manner and nobody else does. Channels through a proxy have the proxy's address, so for them only names count.
+manner and nobody else does, or that one program of the host does, told by the fingerprint of its TLS hello. Channels
+through a proxy have the proxy's address, so for them only names and fingerprints count.
 """
 
 from collections import defaultdict
@@ -17,8 +18,8 @@ from publicsuffixlist import PublicSuffixList
 from analyzers.series import Series
 
 MAX_MEMBERS = 64
-"""Larger blocks and turns are a service that gives every client many addresses, not a beacon with a few. Names of one
-address or one domain may be as many as a generator of names makes."""
+"""Larger blocks and turns are a service that gives every client many addresses, not a beacon with a few, and a program
+with more destinations is a browser. Names of one address or one domain may be as many as a generator of names makes."""
 
 MIN_EVENTS = 6
 """Fewer events than this in all say nothing together either."""
@@ -44,6 +45,7 @@ def related_groups(series: Series, twins: Iterable[tuple[int, int]] = ()) -> lis
         *_by(series, _address, "names of one address"),
         *_by(series, _domain, "names below one domain"),
         *(group for group in _by(series, _block, "addresses of one block", keep_dest=False) if _is_few(group)),
+        *(group for group in _by(series, _fingerprint, "destinations of one JA4", keep_dest=False) if _is_few(group)),
         *(group for members in connected(twins) if _is_few(group := taken_in_turn(members))),
     ]
     once: dict[tuple[int, ...], Group] = {}
@@ -86,6 +88,7 @@ def merge_groups(series: Series, groups: Sequence[Group]) -> Series:
         name_source=[series.name_source[i] for i in leaders],
         via_proxy=[series.via_proxy[i] for i in leaders],
         kind=[series.kind[i] for i in leaders],
+        ja4=[series.ja4[i] for i in leaders] if series.ja4 else (),
     )
 
 
@@ -122,6 +125,10 @@ def _domain(series: Series, i: int) -> str:
 
 def _block(series: Series, i: int) -> str:
     return _network(series.dest[i]) if not series.via_proxy[i] and series.name_source[i] in ("none", "") else ""
+
+
+def _fingerprint(series: Series, i: int) -> str:
+    return series.ja4[i] if series.ja4 else ""
 
 
 @cache

@@ -15,7 +15,8 @@ from numba import types
 from numpy.typing import NDArray
 
 from analyzers.beacon.dtypes import STATS
-from analyzers.beacon.rhythm import commonest, describe_gaps, describe_sizes, judge_parts, whole_beat
+from analyzers.beacon.period import mean_wait, waits
+from analyzers.beacon.rhythm import commonest, describe_gaps, describe_sizes, judge_parts
 from analyzers.beacon.window import (
     MAX_MULTIPLE,
     MULTIPLE_MAX_RATIO,
@@ -35,10 +36,22 @@ BURST_FRACTION = 3.0
 """Pauses tried for bursts: these quantiles of the gaps, and the gap from which on gaps fill half the time (thousands of
 quick events of an operator take few minutes), each divided by this."""
 
-NARROW_RATIO = 1.6
-"""Up to this ratio of longest to shortest gap the window holds the whole jitter, and its median is the beat."""
+NARROW_RATIO, MOST_KEEP, NO_CHANCE_NATS = 1.35, 0.6, 10.0
+"""Up to this ratio of longest to shortest gap, and where it holds this share of the gaps or so much evidence, the
+window holds the whole jitter, and its median is the beat."""
 
-CERTAIN_NATS = 50.0
+LULL_RATIO, LULL_GAPS = 2.0, 8
+"""Bursts and beats leave a lull in the lengths of gaps, nothing between the one and the other. Above it lie this many
+gaps or more: of a few, chance makes a clock."""
+
+HOPELESS_NATS = -3.0
+"""With less evidence a channel is hardly ever told; its mean wait is not worth the search."""
+
+STEP_GAPS, STEP_SHARE, LEAST_DENSE, MOST_DENSE = 4.0, 0.2, 0.5, 3.0
+"""The pause is lowered by a fifth, or by where four gaps are to be expected, while half to three times as many as in
+the window lie there."""
+
+CERTAIN_NATS = 20.0
 """Beyond this a timer is certain, and which of two clocks is the channel's is a matter of the time that they fill,
 and of how many of the gaps."""
 
@@ -141,6 +154,38 @@ def _middle(beats: NDArray[np.float64]) -> tuple[float, float, float]:
 
 
 @kernel()
+def _lull(gaps: NDArray[np.float64], base: int) -> float:
+    """The longest gap below the widest lull, where the next longer one is LULL_RATIO times as long or more; 0: no lull.
+
+    gaps : as for _search
+    """
+    widest, end_s = LULL_RATIO, 0.0
+    for i in range(base, gaps.shape[0] - LULL_GAPS):
+        if gaps[i + 1] >= widest * gaps[i]:
+            widest, end_s = gaps[i + 1] / gaps[i], gaps[i]
+    return end_s
+
+
+@kernel()
+def _lower_pause(gaps: NDArray[np.float64], low_s: float, high_s: float, pause_s: float) -> float:
+    """The pause that parts bursts from beats, moved down as long as gaps lie there as they do in the window.
+
+    A pause taken from quantiles cuts into a wide jitter, and two beats become one. Bursts are denser, silence is not.
+    gaps : as for _search; the window of its result, whose pause is pause_s
+    """
+    inside = np.searchsorted(gaps, high_s, side="right") - np.searchsorted(gaps, low_s, side="left")
+    dense = inside / max(high_s - low_s, 1e-3 * low_s)
+    while pause_s > RESOLUTION_S:
+        lower_s = max(pause_s - max(STEP_GAPS / dense, STEP_SHARE * pause_s), RESOLUTION_S)
+        between = np.searchsorted(gaps, pause_s, side="right") - np.searchsorted(gaps, lower_s, side="right")
+        usual = dense * (pause_s - lower_s)
+        if not LEAST_DENSE * usual <= between <= MOST_DENSE * usual:
+            break
+        pause_s = lower_s
+    return pause_s
+
+
+@kernel()
 def _search(gaps: NDArray[np.float64], base: int, quantum_s: float, row: Any) -> tuple[float, float, bool]:
     """Find the window of gaps with the most evidence for a timer, over all gaps and over those between bursts.
 
@@ -154,15 +199,17 @@ def _search(gaps: NDArray[np.float64], base: int, quantum_s: float, row: Any) ->
     while rest_s < 0.5 * span_s:
         half -= 1
         rest_s += gaps[half]
-    for b in range(BURST_QUANTILES.shape[0] + 2):
+    for b in range(BURST_QUANTILES.shape[0] + 3):
         pause_s = RESOLUTION_S
-        if b > 0:
+        if b == BURST_QUANTILES.shape[0] + 2:
+            pause_s = _lull(gaps, base)
+        elif b > 0:
             at = half
             if b <= BURST_QUANTILES.shape[0]:
                 at = base + np.int64(BURST_QUANTILES[b - 1] * (gaps.shape[0] - base - 1))
             pause_s = gaps[at] / BURST_FRACTION
-            if pause_s <= gaps[base]:  # there is nothing to take together
-                continue
+        if b > 0 and pause_s < gaps[base]:  # there is nothing to take together
+            continue
         first = np.searchsorted(gaps, pause_s, side="right")
         n = gaps.shape[0] - first
         if n + 1 < MIN_BEATS:
@@ -220,8 +267,10 @@ def _describe(
         judge_parts(gaps[:n], ordered, row)
         if window[1] > 0:
             row["beat_s"] = row["interval_s"]
-            if row["ratio"] > NARROW_RATIO:
-                row["beat_s"] = whole_beat(ordered, window[0], window[1])
+            few_keep = row["n_window"] + row["n_multiple"] < MOST_KEEP * n and row["surplus_nats"] < NO_CHANCE_NATS
+            if row["surplus_nats"] > HOPELESS_NATS and (row["ratio"] > NARROW_RATIO or few_keep):
+                low, high = waits(ordered)
+                row["beat_s"] = mean_wait(ordered, low, high)
 
 
 @kernel(types.void(_I64, _I64, _I64, _I64, types.float64[::1], types.boolean[::1], _STATS_REC[::1]))
@@ -268,6 +317,7 @@ def _measure(
             row["burst_gap_s"] = RESOLUTION_S
             _describe(ts_ns, begin, end, RESOLUTION_S, (0.0, 0.0), beats, row)
             continue
+        row["burst_gap_s"] = _lower_pause(gaps, low, high, row["burst_gap_s"])
         n_hits, n_sized = _walk_beats(
             ts_ns, orig_bytes, begin, end, low, high, has_multiples, row["burst_gap_s"], beats, pauses, sizes, row
         )

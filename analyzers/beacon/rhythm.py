@@ -15,10 +15,6 @@ from sensor.jit import kernel
 NEAR = 8.0
 """Gaps within this factor of the median belong to the same rhythm; the rest are absences or bursts."""
 
-GROWTH, GROWTH_GAPS, STILL_DENSE = 0.25, 4.0, 0.5
-"""The window grows by a quarter of its lower end, or by where four gaps are to be expected, while at least half as many
-gaps lie there as in it."""
-
 DRIFT_GAPS = 6
 PARTS_FROM = (24, 64)
 """Gaps from which a channel is judged in two and in four parts as well."""
@@ -65,33 +61,6 @@ def _drift(gaps: NDArray[np.float64], beat_s: float) -> float:
     if n_summed < 2 or single <= 0:
         return 0.0
     return math.log(summed / n_summed / (DRIFT_GAPS * single / n_single) + 1e-3)
-
-
-@kernel()
-def whole_beat(ordered: NDArray[np.float64], low_s: float, high_s: float) -> float:
-    """The mean beat when the window [low_s, high_s] is grown as far as gaps lie as dense as in it.
-
-    The densest window is at most a factor 3.1 wide and need not hold all of a wide jitter. Beats missed, absences and
-    an operator's short sleeps lie outside, sparser.
-
-    ordered : float64[n], seconds, ascending, some inside the window
-    """
-    first = np.searchsorted(ordered, low_s, side="left")
-    end = np.searchsorted(ordered, high_s, side="right")
-    dense = (end - first) / max(high_s - low_s, GROWTH * low_s)
-    step = max(GROWTH * low_s, GROWTH_GAPS / dense)
-    while end < ordered.shape[0]:
-        more = np.searchsorted(ordered, high_s + step, side="right")
-        if more - end < STILL_DENSE * dense * step:
-            break
-        high_s, end = high_s + step, more
-    while first > 0 and low_s > 0:
-        below = min(step, low_s)
-        less = np.searchsorted(ordered, low_s - below, side="left")
-        if first - less < STILL_DENSE * dense * below:
-            break
-        low_s, first = low_s - below, less
-    return ordered[first:end].mean()
 
 
 @kernel()

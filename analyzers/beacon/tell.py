@@ -143,21 +143,21 @@ def tell(
         interval_s=round(float(row["beat_s"]), 6),
         jitter_frac=round(jitter_frac(row), 4),
         reasons=sentences,
-        parts=_score_of_model(parts, given, score)
+        parts=_score_of_model(parts, n_hosts, given, score)
         if parts
         else _score_of_clock(look.stats[k : k + 1], cost, given, score),
     )
 
 
-def _score_of_model(parts: Mapping[str, float], given: float, score: float) -> list[dict[str, Any]]:
+def _score_of_model(parts: Mapping[str, float], n_hosts: int, given: float, score: float) -> list[dict[str, Any]]:
     """What made the score: the model's log odds, then in points what was changed afterwards.
 
     given, score : without and with what the channel looks like
     """
     model = load_model()
-    logits = {"where every channel begins": float(model.means[:, 0].sum())}
+    logits = {"where every channel begins": model.start}
     logits |= {FEATURES[name]: value for name, value in parts.items()}
-    of_model = float(model.scores(np.array([sum(logits.values())]))[0])
+    of_model = float(model.scores(np.array([sum(logits.values())]), n_hosts)[0])
     return rows(_told(logits), LOG_ODDS) + rows(_told({_UNANSWERED: given - of_model, _LOOKS_LIKE: score - given}))
 
 

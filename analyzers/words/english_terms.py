@@ -42,6 +42,7 @@ FEATURES = {
     "share_off": "sizes more or less alike than the others'",
     "clock_off": "a clock unlike the others'",
     "twins": "other channels of this host in the same manner",
+    "hosts": "how many hosts are in view",
 }
 """What a feature of the beacon model is called in a sentence."""
 

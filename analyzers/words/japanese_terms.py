@@ -53,6 +53,7 @@ UNITED_BY = {
     "names below one domain": "同じドメイン配下の通信先",
     "addresses of one block": "同じアドレスブロック内の通信先",
     "destinations in the same manner": "通信の傾向が同じ通信先",
+    "destinations of one JA4": "JA4 が同じ通信先",
 }
 
 LABELS = {
@@ -176,6 +177,7 @@ FEATURES = {
     "share_off": "他の端末と異なるサイズの一致度",
     "clock_off": "他の端末と異なる周期性",
     "twins": "同じ傾向をもつこの端末の他の通信",
+    "hosts": "観測した端末の数",
 }
 
 _TERMS = OUTCOMES | CATEGORIES | UNITED_BY | LABELS | SERVICES | LOWERED

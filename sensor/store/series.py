@@ -19,7 +19,8 @@ _CHANNELS = """
 CREATE TEMP TABLE channel AS
 SELECT *, (row_number() OVER (ORDER BY orig_ip, dest, resp_port, proto, via_proxy) - 1)::INTEGER AS number FROM (
     SELECT orig_ip, dest, resp_port, proto, via_proxy, kind = 'reply' AS is_reply, count(*) AS n,
-        list_sort(list(DISTINCT resp_ip)) AS dest_ips, min_by(name_source, ts) AS name_source, mode(kind) AS kind
+        list_sort(list(DISTINCT resp_ip)) AS dest_ips, min_by(name_source, ts) AS name_source, mode(kind) AS kind,
+        CASE WHEN count(DISTINCT nullif(ja4, '')) = 1 THEN max(ja4) ELSE '' END AS ja4
     FROM {events} WHERE {span} GROUP BY orig_ip, dest, resp_port, proto, via_proxy, is_reply
     QUALIFY row_number() OVER (PARTITION BY orig_ip, dest, resp_port, proto, via_proxy ORDER BY n DESC, is_reply) = 1
 )
@@ -61,17 +62,17 @@ def series_columns(
             lake.execute(_CHANNELS.format(events=events, span=span), values)
             columns = lake.execute(_EVENTS.format(events=events, span=span), values).fetchnumpy()
             channels = lake.execute(
-                """SELECT n, orig_ip, dest, resp_port, proto, via_proxy, dest_ips, name_source, kind FROM channel
+                """SELECT n, orig_ip, dest, resp_port, proto, via_proxy, dest_ips, name_source, kind, ja4
+                FROM channel
                 ORDER BY number"""
             ).fetchall()
     except duckdb.Error as error:
         raise StoreError(f"cannot read the events of bucket {bucket}: {error}") from error
-    counts, *names = zip(*channels, strict=True) if channels else [()] * 9
+    counts, *names = zip(*channels, strict=True) if channels else [()] * 10
     off = np.zeros(len(channels) + 1, np.int64)
     np.cumsum(counts, out=off[1:])
-    columns |= zip(
-        ("orig_ip", "dest", "resp_port", "proto", "via_proxy", "dest_ips", "name_source", "kind"), names, strict=True
-    )
+    of_channel = ("orig_ip", "dest", "resp_port", "proto", "via_proxy", "dest_ips", "name_source", "kind", "ja4")
+    columns |= zip(of_channel, names, strict=True)
     columns["ts_ns"] = columns.pop("ts")
     del columns["number"]
     return {"off": off, **columns}

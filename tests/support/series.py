@@ -37,6 +37,7 @@ def make_series(channels: Sequence[Times | Sequence[float]], **columns: object) 
         "name_source": ["sni"] * n,
         "via_proxy": [""] * n,
         "kind": ["connection"] * n,
+        "ja4": [""] * n,
     }
     for name, value in columns.items():
         base = values[name]

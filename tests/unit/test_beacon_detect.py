@@ -266,6 +266,26 @@ def test_destinations_in_turn_are_taken_together() -> None:
     assert any(reason.startswith("3 destinations in the same manner taken together") for reason in finding.reasons)
 
 
+def test_destinations_of_one_fingerprint_are_taken_together() -> None:
+    """Nothing in common but the program: each server answers at a length of its own and has its own share of beats."""
+    rng = np.random.default_rng(14)
+    times = clock(rng, 120, 60, 0.1)
+    turn = rng.choice(3, 120, p=[0.6, 0.3, 0.1])
+    columns: dict[str, Any] = {
+        "dest": ["a.example.com", "b.example.net", "c.example.org"],
+        "dest_ips": [(f"198.51.{k}.9",) for k in range(3)],
+        "orig_ip": ["10.0.0.1"] * 3,
+    }
+    channels = [times[turn == k] for k in range(3)]
+    apart = score_beacons(make_series(channels, **columns), SITE)
+    assert all(finding.events < 120 for finding in apart)
+    (finding,) = score_beacons(make_series(channels, **columns, ja4=["t13d1715h2_5b57614c22b0_3d5424432f57"] * 3), SITE)
+    assert (finding.events, finding.interval_s) == (120, pytest.approx(60, rel=0.05))
+    assert any(reason.startswith("3 destinations of one JA4 taken together") for reason in finding.reasons)
+    other = make_series(channels, **columns, ja4=["a", "b", ""])
+    assert [found.events for found in score_beacons(other, SITE)] == [found.events for found in apart]
+
+
 def test_a_beacon_among_other_names_of_its_address_keeps_its_name() -> None:
     rng = np.random.default_rng(13)
     channels = [clock(rng, 60, 60, 0.1), poisson(rng, 300, 10)]

@@ -7,7 +7,7 @@ import pytest
 
 from analyzers.beacon.dtypes import PEERS, PLACE, STATS
 from analyzers.beacon.features import FEATURES, feature_table
-from analyzers.beacon.model import SCORE_AT, load_model, parse_model
+from analyzers.beacon.model import SCORE_AT, SMALL_HOSTS, load_model, parse_model
 from analyzers.finding import SEVERITY_FROM
 from analyzers.words import english_terms, japanese_terms
 from benchmarks.fit_beacon import FALLING, RISING
@@ -15,6 +15,7 @@ from benchmarks.fit_beacon import FALLING, RISING
 DOCUMENT = {
     "features": ["a", "b"],
     "false_alarms_per_thousand": [[100.0, -2.0], [10.0, 0.0], [2.0, 1.0], [0.5, 2.0], [0.1, 4.0]],
+    "false_alarms_per_thousand_small": [[100.0, -1.0], [10.0, 1.0], [2.0, 2.0], [0.5, 3.0], [0.1, 5.0]],
     "trees": [
         [0, 0.5, 0.1, [1, 2.0, -0.3, -1.0, 0.5], 2.0],
         [1, 1.0, 0.0, -0.25, [0, 0.2, 0.4, 0.1, 0.75]],
@@ -49,9 +50,10 @@ def test_the_sum_is_that_of_the_trees(document: Any) -> None:
 
 def test_scores_stand_for_stated_rates() -> None:
     model = parse_model(DOCUMENT)
-    np.testing.assert_allclose(model.scores(model.stated[:, 1]), SCORE_AT)
+    np.testing.assert_allclose(model.scores(model.stated[:, 1], SMALL_HOSTS), SCORE_AT)
+    np.testing.assert_allclose(model.scores(model.stated_small[:, 1], SMALL_HOSTS - 1), SCORE_AT)
     assert SCORE_AT[2:] == SEVERITY_FROM[1:]
-    ranked = model.scores(np.linspace(-50, 50, 1000))
+    ranked = model.scores(np.linspace(-50, 50, 1000), SMALL_HOSTS)
     assert (np.diff(ranked) >= 0).all()
     assert 0 <= ranked[0] < ranked[-1] < 1
 
@@ -61,9 +63,9 @@ def test_the_shipped_model_asks_for_features_that_exist_and_have_words() -> None
     table = feature_table(np.zeros(1, STATS), np.zeros(1, PLACE), np.zeros(1, PEERS), np.zeros(1), np.zeros(1, int), 9)
     assert tuple(table) == FEATURES == model.features
     assert set(english_terms.FEATURES) == set(japanese_terms.FEATURES) == set(FEATURES)
-    rates = model.stated[:, 0]
-    assert (np.diff(rates) < 0).all()
-    assert (np.diff(model.stated[:, 1]) > 0).all()
+    for stated in (model.stated, model.stated_small):
+        assert (np.diff(stated[:, 0]) < 0).all()
+        assert (np.diff(stated[:, 1]) > 0).all()
 
 
 @pytest.mark.parametrize("name", [*RISING, *FALLING])

@@ -55,7 +55,7 @@ def test_in_a_network_log_odds_give_the_score() -> None:
     series = beacons.network(beacons.clock(np.random.default_rng(6), 700, 120, 0.3))
     findings = score_beacons(series, beacons.SITE)
     for finding in findings:
-        of_model = float(load_model().scores(np.array([sum_of(finding, LOG_ODDS)]))[0])
+        of_model = float(load_model().scores(np.array([sum_of(finding, LOG_ODDS)]), len(set(series.orig_ip)))[0])
         assert of_model + sum_of(finding) == pytest.approx(finding.score, abs=0.005)
     assert "the clock" in {part["name"] for part in findings[0].parts}
 

@@ -312,6 +312,7 @@ def test_series_are_the_events_by_channel_and_time(store: Store) -> None:
     assert list(got["dest_ips"]) == [["198.51.100.9"], ["198.51.100.6", "198.51.100.7"]]
     assert list(got["name_source"]) == ["", "dns"]  # of the first event
     assert got["kind"][0] == "attempt"
+    assert got["ja4"] == ("", JA4)
     assert [
         a.dtype.str
         for a in (got["off"], got["ts_ns"], got["orig_bytes"], got["resp_bytes"], got["answered"], got["duration_s"])
