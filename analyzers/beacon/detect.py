@@ -83,6 +83,7 @@ class Beacons:
         self.site = site
         self.population = population
         self._buckets: list[_Bucket] = []
+        self._asked: set[tuple[str, str]] = set()  # proxy's address, what it was asked for
 
     @property
     def is_network(self) -> bool:
@@ -95,6 +96,8 @@ class Beacons:
 
         Raises: ValueError when the series contradicts itself (see Series.check)
         """
+        asked = zip(series.via_proxy, series.dest, strict=True)
+        self._asked.update((via.rpartition(":")[0].strip("[]"), dest) for via, dest in asked if via)
         clients = np.array([self.population.clients_of.get(dest, 1) for dest in series.dest], np.int64)
         look = look_at(series, clients, self.population.span_ns)
         groups = related_groups(series, look.channel[look.pairs].tolist())
@@ -217,13 +220,15 @@ class Beacons:
 
     def _tell(self, channel: Channel, look: Look, k: int, score: float, table: Table) -> Finding:
         n_hosts = self.population.n_hosts
+        parts = channel.finding.channels or [channel.row]
+        is_forwarded = all((channel.finding.orig_ip, part["dest"]) in self._asked for part in parts)
         if not table:
             cost = float(common_cost(look.clients[k : k + 1], n_hosts)[0])
-            return tell(channel, look, k, float(score), self.site, n_hosts, cost=cost)
+            return tell(channel, look, k, float(score), self.site, n_hosts, is_forwarded, cost=cost)
         own = {name: values[k : k + 1] for name, values in table.items()}
-        parts = {name: float(values[0]) for name, values in load_model().parts(own).items()}
+        added = {name: float(values[0]) for name, values in load_model().parts(own).items()}
         is_odd = float(own["period_off"][0]) > ODD_PERIOD_LOG
-        return tell(channel, look, k, float(score), self.site, n_hosts, parts=parts, is_odd=is_odd)
+        return tell(channel, look, k, float(score), self.site, n_hosts, is_forwarded, parts=added, is_odd=is_odd)
 
 
 def _with_dead(score: Floats, look: Look) -> Floats:

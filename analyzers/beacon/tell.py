@@ -31,6 +31,8 @@ from sensor.site import Site
 
 MAX_NAMES_TOLD = 5
 
+FORWARDED = "what clients ask of this host as their proxy"
+
 MOST_LABELLED = 0.59
 """The highest score with a label: just below medium."""
 
@@ -109,6 +111,7 @@ def tell(
     score: float,
     site: Site,
     n_hosts: int,
+    is_forwarded: bool = False,
     *,
     parts: Mapping[str, float] = MappingProxyType({}),
     cost: float = 0.0,
@@ -118,12 +121,15 @@ def tell(
 
     look, k : what was seen of it, and its position there
     n_hosts : internal clients seen
+    is_forwarded : whether others ask this host, as a proxy, for the destination
     parts : what each feature adds to the logit, by name; empty where the clock alone was judged
     cost : what a common destination took off, where the clock alone was judged
     is_odd : whether others keep another period at the destination
     """
     row, finding, given = look.stats[k], channel.finding, score
-    label, lowered = _label(finding, row["beat_s"], is_odd)
+    label, lowered = (
+        (FORWARDED, [say.looks_like(FORWARDED, "score")]) if is_forwarded else _label(finding, row["beat_s"], is_odd)
+    )
     if label:  # as low as its severity, so that it is not listed before what nobody explains
         score = labelled(score)
     sentences = [

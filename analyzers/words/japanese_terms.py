@@ -57,6 +57,8 @@ UNITED_BY = {
 }
 
 LABELS = {
+    # analyzers.beacon.tell
+    "what clients ask of this host as their proxy": "プロキシとして端末から依頼された通信",
     # analyzers.beacon.keepalive
     "keep-alives of connections that a program holds open": "プログラムが維持している接続の死活確認",
     # analyzers.beacon.context

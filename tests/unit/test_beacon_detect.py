@@ -10,6 +10,7 @@ from analyzers.beacon import Beacons, measure_channels, score_beacons
 from analyzers.beacon.context import population_of
 from analyzers.beacon.detect import MAX_BENEATH
 from analyzers.beacon.reasons import explain
+from analyzers.beacon.tell import FORWARDED
 from analyzers.finding import severity_of
 from analyzers.series import Series
 from sensor.site import Site, load_site
@@ -355,3 +356,18 @@ def test_names_that_are_used_once_are_taken_together(by: str) -> None:
     assert finding.interval_s == pytest.approx(60, rel=0.05)
     assert len(finding.channels) == MAX_BENEATH
     assert any(reason.startswith("90 names ") for reason in finding.reasons)
+
+
+def test_a_proxy_s_own_connections_are_its_clients_and_what_nobody_asked_for_is_its_own() -> None:
+    beat = clock(np.random.default_rng(4), 60, 60, 0.05)
+    findings = found(
+        [beat, beat + 0.1, beat + 7.0],
+        orig_ip=["10.0.0.1", "10.0.0.9", "10.0.0.9"],
+        dest=["c2.example", "c2.example", "own.example"],
+        via_proxy=["10.0.0.9:3128", "", ""],
+    )
+    by_whom = {(finding.orig_ip, finding.dest): finding for finding in findings}
+    assert by_whom["10.0.0.1", "c2.example"].severity == by_whom["10.0.0.9", "own.example"].severity == "medium"
+    forwarded = by_whom["10.0.0.9", "c2.example"]
+    assert forwarded.severity == "low"
+    assert f"this looks like {FORWARDED}; the score is lowered" in forwarded.reasons
