@@ -82,7 +82,7 @@ def test_no_english_is_left_of_the_demo(repo: Path, tmp_path: Path) -> None:
     summary = told(tmp_path / "store", repo / "pcaps" / "demo" / "demo.pcap")
     assert_japanese(summary)
     page = markdown.page(summary, "ja", NOW)
-    assert "17 分 16 秒の間に 23 回の定期的な通信（間隔 47.1 秒、ゆらぎ 23%）" in page  # noqa: RUF001
+    assert "17 分 16 秒の間に 23 回の定期的な通信（間隔 45.6 秒、ゆらぎ 23%）" in page  # noqa: RUF001
     assert "プロキシを経由しない外部への接続 10 回（応答なし 10 回）" in page  # noqa: RUF001
 
 

@@ -4,13 +4,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
-from analyzers.words.english import ENGLISH, many_destinations
+from analyzers.words.english import ENGLISH, many_destinations, many_kept_open
 from analyzers.words.phrase import Catalogue, tell
 from sensor.response.dossier import Dossier
 from sensor.response.summary import BLOCKED
 
 Row = Mapping[str, Any]
 
+_STAND_FOR_MANY = (many_destinations.__name__, many_kept_open.__name__)
 _DESTINATIONS = ("dest", "value", "first", "busiest")
 """Values of phrases that are names and addresses of somebody else."""
 
@@ -55,7 +56,7 @@ class Words(ABC):
     def dest(self, text: str) -> str:
         """A destination: what stands for many in this language, a name from the network as it is, whatever it says."""
         made = self._phrases.get(text, {})
-        return self.told(text) if made.get("code") == many_destinations.__name__ else text
+        return self.told(text) if made.get("code") in _STAND_FOR_MANY else text
 
     def is_told(self, text: str) -> bool:
         """Whether this language has a text of an analyzer."""
