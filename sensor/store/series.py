@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from sensor.errors import StoreError
+from sensor.store.columns import N_BUCKETS
 from sensor.store.lake import DEFAULT_MEMORY_LIMIT
 from sensor.store.store import Store
 
@@ -86,20 +87,27 @@ def population_columns(store: Store, since_ns: int | None = None, until_ns: int 
     """
     import duckdb
 
-    events, values = store.lake.relation("event", since_ns=since_ns, until_ns=until_ns)
+    spans: list[tuple[int, int]] = []
+    clients: dict[str, int] = {}
     try:
         with store.lake.connect() as lake:
-            lake.execute(
-                f"""CREATE TEMP TABLE pair AS SELECT orig_ip, dest, min(ts) AS first_ts, max(ts) AS last_ts
-                FROM {events} WHERE {_span(since_ns, until_ns, values)} GROUP BY orig_ip, dest""",
-                values,
-            )
-            span = lake.execute("SELECT min(first_ts), max(last_ts) FROM pair").fetchall()[0]
-            clients = dict(lake.execute("SELECT orig_ip, count(*) FROM pair GROUP BY orig_ip").fetchall())
-            counts = dict(lake.execute("SELECT dest, count(*) FROM pair GROUP BY dest HAVING count(*) > 1").fetchall())
+            lake.execute("CREATE TEMP TABLE visited (dest VARCHAR, n BIGINT)")
+            for bucket in range(N_BUCKETS):  # a client is in one bucket, so what buckets count adds up
+                files = store.lake.files("event", since_ns=since_ns, until_ns=until_ns, buckets=[bucket])
+                if not files:
+                    continue
+                events, values = store.lake.relation_of("event", files)
+                chosen = f"FROM {events} WHERE {_span(since_ns, until_ns, values)}"
+                lake.execute(f"CREATE OR REPLACE TEMP TABLE pair AS SELECT DISTINCT orig_ip, dest {chosen}", values)
+                clients |= lake.execute("SELECT orig_ip, count(*) FROM pair GROUP BY orig_ip").fetchall()
+                lake.execute("INSERT INTO visited SELECT dest, count(*) FROM pair GROUP BY dest")
+                spans += lake.execute(f"SELECT min(ts), max(ts) {chosen}", values).fetchall()
+            counts = lake.execute("SELECT dest, sum(n)::BIGINT FROM visited GROUP BY dest HAVING sum(n) > 1").fetchall()
     except duckdb.Error as error:
         raise StoreError(f"cannot read the events: {error}") from error
-    return {"clients": clients, "clients_of": counts, "span_ns": None if span[0] is None else span}
+    seen = [span for span in spans if span[0] is not None]
+    span_ns = (min(first for first, _ in seen), max(last for _, last in seen)) if seen else None
+    return {"clients": clients, "clients_of": dict(counts), "span_ns": span_ns}
 
 
 def _span(since_ns: int | None, until_ns: int | None, values: list[object]) -> str:
