@@ -17,7 +17,7 @@ from analyzers.beacon.measure import measure_channels
 from analyzers.beacon.model import load_model
 from analyzers.beacon.place import place_groups
 from analyzers.beacon.score import FULL_BEATS, MAX_ALONE, MAX_SCORE, REPORT_FROM, common_cost, score_channels
-from analyzers.beacon.tell import Channel, beneath, channel_of, tell
+from analyzers.beacon.tell import Channel, channel_of, tell
 from analyzers.finding import SEVERITY_FROM, Finding, by_score
 from analyzers.series import Series
 from sensor.site import Site
@@ -193,7 +193,7 @@ class Beacons:
         channels = {}
         for k, (g, group) in enumerate(zip(may_be_told.tolist(), told, strict=True)):
             names = sorted({series.dest[i] for i in group.members})
-            parts = [beneath(series, i) for i in busiest(series, group, MAX_BENEATH)]
+            parts = [channel_of(series, i, 0).row for i in busiest(series, group, MAX_BENEATH)]
             channels[k] = channel_of(together, g, int(stats["n_answered"][g]), parts, names, group.words)
         return merged, [group.members for group in told], channels
 

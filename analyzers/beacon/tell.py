@@ -46,13 +46,28 @@ _UNANSWERED, _LOOKS_LIKE = "nobody answers, and still it is tried", "known softw
 class Channel:
     """Who a channel or a group is. The finding has everything that does not depend on other channels.
 
-    kind : of its events; row : it as one of those beneath another finding
+    kind : of its events
+    orig_bytes, resp_bytes : of all of them
     """
 
     finding: Finding
     kind: str
     names: Phrase | None
-    row: dict[str, Any]
+    orig_bytes: int
+    resp_bytes: int
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """It as one of those beneath another finding. Made when asked: there are very many channels."""
+        finding = self.finding
+        return {
+            **{name: getattr(finding, name) for name in ("dest", "resp_port", "proto", "via_proxy", "events")},
+            **{name: getattr(finding, name) for name in ("first_ts", "last_ts", "outcome")},
+            "dest_ips": list(finding.dest_ips),
+            "orig_bytes": self.orig_bytes,
+            "resp_bytes": self.resp_bytes,
+            "label": "",
+        }
 
 
 def channel_of(
@@ -65,7 +80,7 @@ def channel_of(
 ) -> Channel:
     """Channel i of a series, of whose events `n_answered` got an answer.
 
-    members, names, words : of a group, what it was merged from (see `beneath`), its names, and what unites them
+    members, names, words : of a group, what it was merged from (see `Channel.row`), its names, and what unites them
     """
     begin, end = int(series.off[i]), int(series.off[i + 1])
     finding = Finding(
@@ -84,24 +99,13 @@ def channel_of(
         techniques=techniques(series, i, n_answered),
         channels=list(members),
     )
-    return Channel(finding, series.kind[i], _names(names, words) if names else None, beneath(series, i))
-
-
-def beneath(series: Series, i: int) -> dict[str, Any]:
-    """Channel i of a series as one of those beneath a finding."""
-    rows = slice(int(series.off[i]), int(series.off[i + 1]))
-    return {
-        **{name: getattr(series, name)[i] for name in ("dest", "proto", "via_proxy")},
-        "dest_ips": list(series.dest_ips[i]),
-        "resp_port": int(series.resp_port[i]),
-        "outcome": "",
-        "events": rows.stop - rows.start,
-        "orig_bytes": int(series.orig_bytes[rows].sum()),
-        "resp_bytes": int(series.resp_bytes[rows].sum()),
-        "first_ts": int(series.ts_ns[rows.start]),
-        "last_ts": int(series.ts_ns[rows.stop - 1]),
-        "label": "",
-    }
+    return Channel(
+        finding,
+        series.kind[i],
+        _names(names, words) if names else None,
+        int(series.orig_bytes[begin:end].sum()),
+        int(series.resp_bytes[begin:end].sum()),
+    )
 
 
 def tell(

@@ -14,8 +14,7 @@ ONE = Finding("beacon", "10.0.0.1", "a.example", ("192.0.2.1",), 443, "tcp", 0.6
 
 def told(dest: str, interval_s: float = 42.0, kind: str = "exchange", **changes: object) -> Told:
     finding = replace(ONE, dest=dest, interval_s=interval_s, **changes)  # type: ignore[arg-type]
-    row = {"dest": dest, "dest_ips": ["192.0.2.1"], "label": "", "events": finding.events}
-    return finding, Channel(finding, kind, None, row)
+    return finding, Channel(finding, kind, None, 10, 20)
 
 
 def many(n: int, **changes: object) -> list[Told]:
