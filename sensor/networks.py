@@ -62,6 +62,12 @@ def is_holding(network: Network, address: Address) -> bool:
     return network.version == address.version and address in network
 
 
+def split_endpoint(text: str) -> tuple[str, str]:
+    """Address and port of "address:port", as rows name a proxy; an IPv6 address loses its brackets."""
+    address, _, port = text.rpartition(":")
+    return address.strip("[]"), port
+
+
 def packet_address(address: Address) -> int:
     """An address as packet rows have it: 128 bits, IPv4 in its mapped form (RFC 4291 section 2.5.5.2)."""
     return int(address) | _MAPPED if isinstance(address, IPv4Address) else int(address)

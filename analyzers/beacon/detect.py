@@ -17,9 +17,10 @@ from analyzers.beacon.measure import measure_channels
 from analyzers.beacon.model import load_model
 from analyzers.beacon.place import place_groups
 from analyzers.beacon.score import FULL_BEATS, MAX_ALONE, MAX_SCORE, REPORT_FROM, common_cost, score_channels
-from analyzers.beacon.tell import Channel, channel_of, tell
+from analyzers.beacon.tell import MAX_BENEATH, Channel, channel_of, tell
 from analyzers.finding import SEVERITY_FROM, Finding, by_score
 from analyzers.series import Series
+from sensor.networks import split_endpoint
 from sensor.site import Site
 
 Floats = NDArray[np.float64]
@@ -34,9 +35,6 @@ KEEP_FROM = 0.02
 
 ODD_PERIOD_LOG = 0.3
 """Where others keep a period at a destination and a host keeps one this far off (35 %), it does not do what they do."""
-
-MAX_BENEATH = 50
-"""Channels kept beneath a group, the busiest."""
 
 GROUP_GAIN = 0.05
 """How much better a merged group has to score than its best member to be told instead of it. Where two members or more
@@ -97,7 +95,7 @@ class Beacons:
         Raises: ValueError when the series contradicts itself (see Series.check)
         """
         asked = zip(series.via_proxy, series.dest, strict=True)
-        self._asked.update((via.rpartition(":")[0].strip("[]"), dest) for via, dest in asked if via)
+        self._asked.update((split_endpoint(via)[0], dest) for via, dest in asked if via)
         clients = np.array([self.population.clients_of.get(dest, 1) for dest in series.dest], np.int64)
         look = look_at(series, clients, self.population.span_ns)
         groups = related_groups(series, look.channel[look.pairs].tolist())
@@ -220,15 +218,15 @@ class Beacons:
 
     def _tell(self, channel: Channel, look: Look, k: int, score: float, table: Table) -> Finding:
         n_hosts = self.population.n_hosts
-        parts = channel.finding.channels or [channel.row]
-        is_forwarded = all((channel.finding.orig_ip, part["dest"]) in self._asked for part in parts)
+        dests = [part["dest"] for part in channel.finding.channels] or [channel.finding.dest]
+        is_forwarded = all((channel.finding.orig_ip, dest) in self._asked for dest in dests)
         if not table:
             cost = float(common_cost(look.clients[k : k + 1], n_hosts)[0])
             return tell(channel, look, k, float(score), self.site, n_hosts, is_forwarded, cost=cost)
         own = {name: values[k : k + 1] for name, values in table.items()}
-        added = {name: float(values[0]) for name, values in load_model().parts(own).items()}
+        parts = {name: float(values[0]) for name, values in load_model().parts(own).items()}
         is_odd = float(own["period_off"][0]) > ODD_PERIOD_LOG
-        return tell(channel, look, k, float(score), self.site, n_hosts, is_forwarded, parts=added, is_odd=is_odd)
+        return tell(channel, look, k, float(score), self.site, n_hosts, is_forwarded, parts=parts, is_odd=is_odd)
 
 
 def _with_dead(score: Floats, look: Look) -> Floats:

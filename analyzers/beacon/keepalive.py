@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import chain
 
 from analyzers.beacon.groups import registered_domain
-from analyzers.beacon.tell import Channel, labelled
+from analyzers.beacon.tell import MAX_BENEATH, Channel, labelled
 from analyzers.finding import SEVERITY_FROM, Finding, severity_of
 from analyzers.parts import with_points
 from analyzers.words import english as say
@@ -30,9 +30,6 @@ LABEL = "keep-alives of connections that a program holds open"
 
 MAX_TOLD = 5
 MAX_CLOCKS_TOLD = 3
-
-MAX_BENEATH = 50
-"""Channels and addresses kept beneath, those that score highest."""
 
 Told = tuple[Finding, Channel]
 

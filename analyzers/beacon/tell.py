@@ -31,6 +31,9 @@ from sensor.site import Site
 
 MAX_NAMES_TOLD = 5
 
+MAX_BENEATH = 50
+"""Channels kept beneath a finding of several, the foremost."""
+
 FORWARDED = "what clients ask of this host as their proxy"
 
 MOST_LABELLED = 0.59
@@ -131,9 +134,7 @@ def tell(
     is_odd : whether others keep another period at the destination
     """
     row, finding, given = look.stats[k], channel.finding, score
-    label, lowered = (
-        (FORWARDED, [say.looks_like(FORWARDED, "score")]) if is_forwarded else _label(finding, row["beat_s"], is_odd)
-    )
+    label, lowered = _label(finding, row["beat_s"], is_odd, is_forwarded)
     if label:  # as low as its severity, so that it is not listed before what nobody explains
         score = labelled(score)
     sentences = [
@@ -190,12 +191,12 @@ def labelled(score: float) -> float:
     return float(np.interp(score, [0.0, REPORT_FROM, 1.0], [0.0, REPORT_FROM, MOST_LABELLED]))
 
 
-def _label(finding: Finding, interval_s: float, is_odd: bool) -> tuple[str, list[Phrase]]:
+def _label(finding: Finding, interval_s: float, is_odd: bool, is_forwarded: bool) -> tuple[str, list[Phrase]]:
     """Which regular software or service a finding looks like, and the sentence on it; empty where it does not.
 
     A name is a claim of the client. It lowers the severity only where the host does there what is documented.
     """
-    label = infrastructure_label(finding.proto, finding.resp_port)
+    label = FORWARDED if is_forwarded else infrastructure_label(finding.proto, finding.resp_port)
     if label:
         return label, [say.looks_like(label, "score")]
     software = find(finding.dest, finding.proto, 0 if finding.via_proxy else finding.resp_port)

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sensor.networks import packet_address, packet_protos, parse_address
+from sensor.networks import packet_address, packet_protos, parse_address, split_endpoint
 from sensor.store.desk import allowed
 from sensor.store.schema import SETTLED_STATES
 from sensor.store.store import Store
@@ -64,9 +64,9 @@ def _marks(values: tuple[str, ...]) -> str:
 
 def _between(orig_ip: str, channel: Mapping[str, Any]) -> Iterator[Channel]:
     client = parse_address(orig_ip)
-    proxy_ip, _, proxy_port = channel["via_proxy"].rpartition(":")
+    proxy_ip, proxy_port = split_endpoint(channel["via_proxy"])
     port = int(proxy_port) if proxy_ip else channel["resp_port"]
-    servers = [proxy_ip.strip("[]")] if proxy_ip else [channel["dest"], *channel["dest_ips"]]
+    servers = [proxy_ip] if proxy_ip else [channel["dest"], *channel["dest_ips"]]
     for server in map(parse_address, servers):
         if client is not None and server is not None:
             for proto in packet_protos(channel["proto"]):

@@ -13,7 +13,7 @@ from sensor.errors import InputError
 from sensor.response import deep
 from sensor.response.carve import carve
 from sensor.response.deep import dissect
-from sensor.run import replay
+from sensor.run import demo_capture, replay
 from sensor.site import load_site
 from sensor.store.findings import findings, flows_of_finding
 from sensor.store.store import Store
@@ -21,7 +21,7 @@ from tests.support.captures import Packet, packets_of
 from tests.support.programs import needs
 
 REPO = Path(__file__).resolve().parents[2]
-DEMO = REPO / "pcaps" / "demo" / "demo.pcap"
+DEMO = demo_capture()
 HOST, DEST, PORT = "192.168.152.57", "192.0.2.66", 8888
 
 

@@ -17,7 +17,7 @@ from sensor.live.keptfile import OpenFile
 from sensor.pipeline import Pipeline
 from sensor.response.carve import Carved, carve
 from sensor.response.deep import dissect
-from sensor.run import replay
+from sensor.run import demo_capture, replay
 from sensor.site import load_site
 from sensor.store.findings import findings, flows_of_finding
 from sensor.store.kept import kept_files, packets_folder
@@ -25,7 +25,7 @@ from sensor.store.store import Store
 from tests.support.captures import Packet, packets_of
 from tests.support.programs import needs
 
-DEMO = Path(__file__).resolve().parents[2] / "pcaps" / "demo" / "demo.pcap"
+DEMO = demo_capture()
 LIVE = "live" + "cd" * 14
 FILE_PACKETS = 300
 

@@ -12,13 +12,13 @@ import pytest
 from sensor.cli.main import run
 from sensor.cli.report.handover import LANGUAGES, MEANINGS
 from sensor.response.bundle import MANIFEST, SUMS, Bundle
-from sensor.run import replay
+from sensor.run import demo_capture, replay
 from sensor.site import load_site
 from tests.support.cli_store import HOSTILE, make_store
 from tests.support.command import Call, caller
 from tests.support.programs import needs
 
-DEMO = Path(__file__).resolve().parents[2] / "pcaps" / "demo" / "demo.pcap"
+DEMO = demo_capture()
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,8 @@ import pytest
 
 from analyzers.beacon import Beacons, measure_channels, score_beacons
 from analyzers.beacon.context import population_of
-from analyzers.beacon.detect import MAX_BENEATH
 from analyzers.beacon.reasons import explain
-from analyzers.beacon.tell import FORWARDED
+from analyzers.beacon.tell import FORWARDED, MAX_BENEATH
 from analyzers.finding import severity_of
 from analyzers.series import Series
 from sensor.site import Site, load_site
