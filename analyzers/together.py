@@ -1,6 +1,6 @@
 """What two analyzers say of one channel: a clock that also goes around the proxy is worse than either alone."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any
 
 from analyzers.finding import Finding, severity_of
@@ -28,7 +28,7 @@ def ways_around(findings: Iterable[Finding]) -> Iterator[Channel]:
                 yield finding.orig_ip, channel["dest"], int(channel["resp_port"]), channel["proto"]
 
 
-def raise_bypassing(beacons: Iterable[Finding], around: frozenset[Channel]) -> None:
+def raise_bypassing(beacons: Iterable[Finding], around: Set[Channel]) -> None:
     """Raise the score of beacons whose channel goes around the proxy, and say so."""
     for finding in beacons:
         is_around = (finding.orig_ip, finding.dest, finding.resp_port, finding.proto) in around

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from analyzers.beacon.judge import features_of, look_at
+from analyzers.beacon.peers import compare_with_peers
 from benchmarks.detection import series_of
 
 CUT_HOSTS = (12, 40)
@@ -55,7 +56,7 @@ def main() -> None:
         if args.cut:
             labels = cut(events, labels, np.random.default_rng(zlib.crc32(path.stem.encode())))
         look = look_at(series_of(events), events.prevalence().astype(np.int64))
-        table = features_of([look], [look.none()], events.n_hosts)[0][0]
+        table = features_of(look, look.none(), compare_with_peers(look.habits), events.n_hosts)[0]
         row = np.full(events.n, -1)
         row[look.channel] = np.arange(len(look))
         np.savez(

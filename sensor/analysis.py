@@ -1,6 +1,7 @@
 """The verb that judges: what a store holds of a time span becomes findings in it.
 
-In: a store, a site. Out: a report for whoever asked. One client bucket is in memory at a time.
+In: a store, a site. Out: a report for whoever asked. One client bucket is in memory at a time; of the others only what
+the hosts of one are compared by with those of another.
 """
 
 import time
@@ -35,6 +36,7 @@ from analyzers.text import count
 from analyzers.together import Channel, raise_bypassing, ways_around
 from analyzers.watchlist import Contact, find_watched
 from sensor.losses import tell_losses
+from sensor.shelf import shelf_in
 from sensor.site import Site
 from sensor.store.columns import N_BUCKETS
 from sensor.store.connections import busy_slots, long_pairs
@@ -91,26 +93,28 @@ def analyze_store(store: Store, site: Site, since_ns: int | None, until_ns: int 
     internal = [client for client in people["clients"] if site.is_internal(client)]
     n_busy = sum(people["clients"][client] >= BUSY_DESTS for client in internal)
     population = Population(len(internal), people["clients_of"], people["span_ns"], n_busy)
-    beacons = Beacons(site, population)
-    for bucket in range(N_BUCKETS):
-        if store.lake.files("event", since_ns=since_ns, until_ns=until_ns, buckets=[bucket]):
-            series = Series(**series_columns(store, bucket, since_ns, until_ns))
-            report.channels += len(series)
-            report.events += len(series.ts_ns)
-            beacons.look(series)
-            beats |= blocked_beats(series)
-            _summarize(store, series, site)
-        if store.lake.files("flow", since_ns=since_ns, until_ns=until_ns, buckets=[bucket]):
-            slots += busy_slots(store, bucket, SLOT_S, MIN_CONNECTIONS, since_ns, until_ns)
-            pairs += long_pairs(store, bucket, MIN_OPEN_S, since_ns, until_ns)
-    found.add(_judge_pairs(store, slots, pairs, site, population))
-    around: set[Channel] = set()
-    for findings in judge_egress(store, site, since_ns, until_ns, population.n_hosts, beats, report):
-        around.update(ways_around(findings))
-        found.add(findings)
-    told = beacons.findings()
-    raise_bypassing(told, frozenset(around))
-    found.add(told)
+    with shelf_in(store.path) as shelf:
+        beacons = Beacons(site, population, shelf)
+        for bucket in range(N_BUCKETS):
+            if store.lake.files("event", since_ns=since_ns, until_ns=until_ns, buckets=[bucket]):
+                series = Series(**series_columns(store, bucket, since_ns, until_ns))
+                report.channels += len(series)
+                report.events += len(series.ts_ns)
+                beacons.look(series)
+                beats |= blocked_beats(series)
+                _summarize(store, series, site)
+                del series
+            if store.lake.files("flow", since_ns=since_ns, until_ns=until_ns, buckets=[bucket]):
+                slots += busy_slots(store, bucket, SLOT_S, MIN_CONNECTIONS, since_ns, until_ns)
+                pairs += long_pairs(store, bucket, MIN_OPEN_S, since_ns, until_ns)
+        found.add(_judge_pairs(store, slots, pairs, site, population))
+        around: set[Channel] = set()
+        for findings in judge_egress(store, site, since_ns, until_ns, population.n_hosts, beats, report):
+            around.update(ways_around(findings))
+            found.add(findings)
+        for findings in beacons.findings():
+            raise_bypassing(findings, around)
+            found.add(findings)
     found.add(_watched(store, site, since_ns, until_ns))
     found.save()
     keep_evidence(store, report.finding_ids)

@@ -1,10 +1,13 @@
 """The beacon analyzer: channels in, findings out. Which machine keeps calling the same outside host by a clock?
 
-Buckets of clients are looked at one by one; what is kept of each channel is a row. Then the channels are compared,
-wherever they were, and judged: by the model of malice where there are hosts enough to compare, else by the clock alone.
+Buckets of clients are looked at one by one. What was seen of a bucket is laid aside; in memory stays of each channel
+what it is compared by. Then the channels are compared, wherever they were, and judged bucket by bucket: by the model of
+malice where there are hosts enough to compare, else by the clock alone.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +18,7 @@ from analyzers.beacon.judge import Look, features_of, look_at
 from analyzers.beacon.keepalive import Told, fold_keepalives
 from analyzers.beacon.measure import measure_channels
 from analyzers.beacon.model import load_model
+from analyzers.beacon.peers import Habits, compare_with_peers
 from analyzers.beacon.place import place_groups
 from analyzers.beacon.score import FULL_BEATS, MAX_ALONE, MAX_SCORE, REPORT_FROM, common_cost, score_channels
 from analyzers.beacon.tell import MAX_BENEATH, Channel, channel_of, tell
@@ -53,7 +57,7 @@ def score_beacons(series: Series, site: Site, population: Population | None = No
     """
     beacons = Beacons(site, population or population_of(series, site))
     beacons.look(series)
-    return beacons.findings()
+    return [finding for findings in beacons.findings() for finding in findings]
 
 
 @dataclass(slots=True)
@@ -74,13 +78,22 @@ class _Bucket:
     groups: dict[int, Channel]
 
 
-class Beacons:
-    """Takes bucket after bucket of clients, then gives the findings of all."""
+class Shelf(Protocol):
+    """Where buckets lie between the two steps, in order: a list, or what takes less memory."""
 
-    def __init__(self, site: Site, population: Population) -> None:
+    def append(self, item: Any, /) -> None: ...
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+class Beacons:
+    """Takes bucket after bucket of clients, then gives the findings of each."""
+
+    def __init__(self, site: Site, population: Population, shelf: Shelf | None = None) -> None:
         self.site = site
         self.population = population
-        self._buckets: list[_Bucket] = []
+        self._buckets: Shelf = [] if shelf is None else shelf
+        self._habits: list[Habits] = []
         self._asked: set[tuple[str, str]] = set()  # proxy's address, what it was asked for
 
     @property
@@ -103,6 +116,7 @@ class Beacons:
         position = dict(zip(look.channel.tolist(), range(len(look)), strict=True))
         outside = outside_mask(series, self.site)
         may_be_told = outside[look.channel] & (look.clock >= KEEP_FROM)
+        self._habits.append(look.habits)
         self._buckets.append(
             _Bucket(
                 look,
@@ -118,11 +132,9 @@ class Beacons:
             )
         )
 
-    def findings(self) -> list[Finding]:
-        """The findings of all buckets, the highest score first."""
-        scores = self._scores()
-        findings: list[Finding] = []
-        for bucket, (own, merged, table, group_table) in zip(self._buckets, scores, strict=True):
+    def findings(self) -> Iterator[list[Finding]]:
+        """The findings of one bucket after the other, the highest score first."""
+        for bucket, own, merged, table, group_table in self._judged():
             made: list[Told] = []
             told: set[int] = set()
             replaced: set[int] = set()
@@ -139,8 +151,7 @@ class Beacons:
                 for k, channel in bucket.channels.items()
                 if own[k] >= REPORT_FROM and k not in replaced
             ]
-            findings += fold_keepalives(made)
-        return sorted(findings, key=by_score)
+            yield sorted(fold_keepalives(made), key=by_score)
 
     def channel_scores(self) -> list[tuple[NDArray[np.int64], Floats, Floats]]:
         """For each bucket: the channels that were judged, the score of each and its beat in seconds (NaN: none).
@@ -148,7 +159,7 @@ class Beacons:
         A member of a group has the score and the beat of the group where that explains it as well.
         """
         results = []
-        for bucket, (own, merged, *_) in zip(self._buckets, self._scores(), strict=True):
+        for bucket, own, merged, *_ in self._judged():
             score = own.copy()
             beat_s = _beat_s(bucket.look)
             group_beat_s = _beat_s(bucket.merged)
@@ -195,26 +206,25 @@ class Beacons:
             channels[k] = channel_of(together, g, int(stats["n_answered"][g]), parts, names, group.words)
         return merged, [group.members for group in told], channels
 
-    def _scores(self) -> list[tuple[Floats, Floats, Table, Table]]:
-        """For each bucket: scores of channels and of groups, NaN where the destination is not outside; their features.
-
-        Without a network there are no features.
+    def _judged(self) -> Iterator[tuple[_Bucket, Floats, Floats, Table, Table]]:
+        """Each bucket with the scores of its channels (NaN where the destination is not outside), the scores of its
+        groups, and the features of both. Without a network there are no features.
         """
-        if not self._buckets:
-            return []
         n = self.population.n_hosts
         if not self.is_network:
-            return [
-                (np.where(b.outside, _alone(b.look, n), np.nan), _alone(b.merged, n), {}, {}) for b in self._buckets
-            ]
+            for bucket in self._buckets:
+                yield bucket, np.where(bucket.outside, _alone(bucket.look, n), np.nan), _alone(bucket.merged, n), {}, {}
+            return
         model = load_model()
-        tables = features_of([b.look for b in self._buckets], [b.merged for b in self._buckets], n)
-        results = []
-        for bucket, (table, merged_table) in zip(self._buckets, tables, strict=True):
+        peers = compare_with_peers(Habits.together(self._habits))
+        begin = 0
+        for bucket in self._buckets:
+            end = begin + len(bucket.look)
+            table, group_table = features_of(bucket.look, bucket.merged, peers[begin:end], n)
             own = _with_dead(model.scores(model.logits(table), n), bucket.look)
-            merged = _with_dead(model.scores(model.logits(merged_table), n), bucket.merged)
-            results.append((np.where(bucket.outside, own, np.nan), merged, table, merged_table))
-        return results
+            merged = _with_dead(model.scores(model.logits(group_table), n), bucket.merged)
+            yield bucket, np.where(bucket.outside, own, np.nan), merged, table, group_table
+            begin = end
 
     def _tell(self, channel: Channel, look: Look, k: int, score: float, table: Table) -> Finding:
         n_hosts = self.population.n_hosts

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from analyzers.beacon.features import feature_table
 from analyzers.beacon.groups import MAX_MEMBERS, connected, merge_groups, taken_in_turn
 from analyzers.beacon.measure import MIN_BEATS, measure_channels
-from analyzers.beacon.peers import Habits, compare_with_peers, twin_pairs
+from analyzers.beacon.peers import Habits, twin_pairs
 from analyzers.beacon.place import place_channels
 from analyzers.beacon.score import score_channels
 from analyzers.series import Series
@@ -104,26 +104,19 @@ def _on_one_clock(series: Series, look: Look, pairs: NDArray[np.int64]) -> NDArr
 
 
 def features_of(
-    looks: list[Look], merged: list[Look], n_hosts: int
-) -> list[tuple[dict[str, Floats], dict[str, Floats]]]:
-    """The features of the channels of each look and of its groups, compared with the channels of all looks.
+    look: Look, groups: Look, peers: NDArray[np.void], n_hosts: int
+) -> tuple[dict[str, Floats], dict[str, Floats]]:
+    """The features of the channels of a look and of its groups.
 
-    merged : for each look, its groups; a group is compared as its busiest member is, or with nobody
+    groups : a group is compared as its busiest member is, or with nobody
+    peers : PEERS[len(look)], how the channels differ from others at their destinations
     n_hosts : internal clients seen
     """
-    peers = compare_with_peers(_together([look.habits for look in looks]))
-    tables, begin = [], 0
-    for look, groups in zip(looks, merged, strict=True):
-        own = peers[begin : begin + len(look)]
-        begin += len(look)
-        leaders = _rows_of(own, look.channel, groups)
-        tables.append(
-            (
-                feature_table(look.stats, look.places, own, look.clock, look.twins, n_hosts),
-                feature_table(groups.stats, groups.places, leaders, groups.clock, groups.twins, n_hosts),
-            )
-        )
-    return tables
+    leaders = _rows_of(peers, look.channel, groups)
+    return (
+        feature_table(look.stats, look.places, peers, look.clock, look.twins, n_hosts),
+        feature_table(groups.stats, groups.places, leaders, groups.clock, groups.twins, n_hosts),
+    )
 
 
 def _rows_of(peers: NDArray[np.void], channel: NDArray[np.int64], groups: Look) -> NDArray[np.void]:
@@ -135,9 +128,3 @@ def _rows_of(peers: NDArray[np.void], channel: NDArray[np.int64], groups: Look) 
         rows[known] = peers[at[known]]
     rows["clients_log"] = np.log(np.maximum(groups.clients, 1))
     return rows
-
-
-def _together(parts: list[Habits]) -> Habits:
-    """The channels of all parts, one part after the other."""
-    names = [field.name for field in fields(Habits)]
-    return Habits(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})

@@ -5,7 +5,8 @@ destination others use as well is the one that does not. And an implant that tak
 channels of one host that look alike, at destinations nobody else visits.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import Self
 
 import numpy as np
@@ -63,6 +64,13 @@ class Habits:
             events_log=np.log(np.maximum(stats["n_events"], 1)),
             orig_share=stats["orig_share"],
             clients=clients,
+        )
+
+    @classmethod
+    def together(cls, parts: Sequence["Habits"]) -> Self:
+        """The channels of all parts, one part after the other; `parts` not empty."""
+        return cls(
+            **{field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)}
         )
 
 

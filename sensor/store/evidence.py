@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sensor.errors import StoreError
-from sensor.store.columns import LAKE_TABLES
+from sensor.store.columns import LAKE_TABLES, N_BUCKETS
 from sensor.store.findings import dns_of_finding, events_of_finding, flows_of_finding
 from sensor.store.store import Store
 
 if TYPE_CHECKING:
     import duckdb
 
-MAX_ROWS = 1_000
+MAX_ROWS, LEAST_ROWS = 1_000, 20
 """Events and DNS questions kept for one finding, the newest; a finding's own `events` says how many there were."""
+
+MAX_ROWS_IN_ALL = 2_000_000
+"""Of all findings of one analysis: where they are very many, each keeps fewer rows, but LEAST_ROWS."""
+
+AT_ONCE = 2_000
+"""Findings whose evidence is collected in one go; of more, bucket by bucket, so that it does not take all memory."""
 
 _PIECE_ROWS = 10_000
 LOOKUP_NS = 3_600_000_000_000
 """Questions for the destination count from so long before its first event: a name is asked for before it is gone to."""
+
+_WANTED = """SELECT id, orig_ip, dest, resp_port, proto, first_ts, last_ts FROM finding
+    WHERE id IN (SELECT value FROM json_each(:ids)) AND id NOT IN (SELECT finding_id FROM finding_channel)
+    UNION ALL SELECT finding.id, orig_ip, channel.dest, channel.resp_port, channel.proto, channel.first_ts,
+    channel.last_ts FROM finding JOIN finding_channel AS channel ON finding_id = finding.id
+    WHERE finding.id IN (SELECT value FROM json_each(:ids))"""
 
 
 def keep_evidence(store: Store, finding_ids: Sequence[int]) -> None:
@@ -30,19 +43,12 @@ def keep_evidence(store: Store, finding_ids: Sequence[int]) -> None:
     """
     import duckdb
 
-    marks = ", ".join("?" * len(finding_ids))
-    found = store.db.execute(
-        f"""SELECT id, orig_ip, dest, resp_port, proto, first_ts, last_ts FROM finding WHERE id IN ({marks})
-        AND id NOT IN (SELECT finding_id FROM finding_channel)
-        UNION ALL SELECT finding.id, orig_ip, channel.dest, channel.resp_port, channel.proto, channel.first_ts,
-        channel.last_ts FROM finding JOIN finding_channel AS channel ON finding_id = finding.id
-        WHERE finding.id IN ({marks})""",
-        (*finding_ids, *finding_ids),
-    ).fetchall()
+    found = store.db.execute(_WANTED, {"ids": json.dumps(list(finding_ids))}).fetchall()
     if not found:
         return
     lists = [list(column) for column in zip(*found, strict=True)]
-    since_ns, until_ns = min(lists[5]), max(lists[6]) + 1
+    most = min(MAX_ROWS, max(LEAST_ROWS, MAX_ROWS_IN_ALL // len(finding_ids)))
+    pieces = [range(N_BUCKETS)] if len(found) <= AT_ONCE else [range(n, n + 1) for n in range(N_BUCKETS)]
     try:
         with store.lake.connect() as lake:
             lake.execute(
@@ -51,36 +57,39 @@ def keep_evidence(store: Store, finding_ids: Sequence[int]) -> None:
                 unnest(?::BIGINT[]) AS first_ts, unnest(?::BIGINT[]) AS last_ts""",
                 lists,
             )
-            events, files = store.lake.relation("event", since_ns=since_ns, until_ns=until_ns)
-            lake.execute(
-                f"""CREATE TEMP TABLE kept_event AS SELECT wanted.id, event.* FROM {events} AS event JOIN wanted
-                USING (orig_ip, dest, resp_port, proto) WHERE ts BETWEEN first_ts AND last_ts
-                QUALIFY row_number() OVER (PARTITION BY id ORDER BY ts DESC, uid) <= {MAX_ROWS}""",
-                files,
-            )
-            flows, flow_files = store.lake.relation("flow", since_ns=since_ns)
-            dns, dns_files = store.lake.relation("dns", since_ns=since_ns - LOOKUP_NS, until_ns=until_ns)
-            kept: tuple[tuple[str, str, list[object]], ...] = (
-                (
-                    "flow",
-                    f"SELECT {_names('flow')} FROM {flows} WHERE uid IN (SELECT uid FROM kept_event)",
-                    flow_files,
-                ),
-                ("event", f"SELECT {_names('event')} FROM kept_event", []),
-                (
-                    "dns_query",
-                    f"""SELECT {_names("dns", "dns")} FROM {dns} AS dns JOIN wanted ON dns.orig_ip = wanted.orig_ip
-                    AND dns.qname = wanted.dest WHERE ts BETWEEN first_ts - {LOOKUP_NS} AND last_ts
-                    QUALIFY row_number() OVER (PARTITION BY id ORDER BY ts DESC, qtype) <= {MAX_ROWS}""",
-                    dns_files,
-                ),
-                ("finding_flow", "SELECT DISTINCT id, uid FROM kept_event", []),
-            )
-            with store.transaction():
-                for table, sql, values in kept:
-                    _insert(store, table, lake.execute(sql, values))
+            for buckets in pieces:
+                _keep(store, lake, buckets, (min(lists[5]), max(lists[6]) + 1), most)
     except duckdb.Error as error:
         raise StoreError(f"cannot collect evidence from the lake: {error}") from error
+
+
+def _keep(store: Store, lake: duckdb.DuckDBPyConnection, buckets: range, span_ns: tuple[int, int], most: int) -> None:
+    """Keep what some client buckets have of the findings in the table `wanted`, `most` rows of each."""
+    since_ns, until_ns = span_ns
+    events, files = store.lake.relation("event", since_ns=since_ns, until_ns=until_ns, buckets=buckets)
+    lake.execute(
+        f"""CREATE OR REPLACE TEMP TABLE kept_event AS SELECT wanted.id, event.* FROM {events} AS event JOIN wanted
+        USING (orig_ip, dest, resp_port, proto) WHERE ts BETWEEN first_ts AND last_ts
+        QUALIFY row_number() OVER (PARTITION BY id ORDER BY ts DESC, uid) <= {most}""",
+        files,
+    )
+    flows, flow_files = store.lake.relation("flow", since_ns=since_ns, buckets=buckets)
+    dns, dns_files = store.lake.relation("dns", since_ns=since_ns - LOOKUP_NS, until_ns=until_ns, buckets=buckets)
+    kept: tuple[tuple[str, str, list[object]], ...] = (
+        ("flow", f"SELECT {_names('flow')} FROM {flows} WHERE uid IN (SELECT uid FROM kept_event)", flow_files),
+        ("event", f"SELECT {_names('event')} FROM kept_event", []),
+        (
+            "dns_query",
+            f"""SELECT {_names("dns", "dns")} FROM {dns} AS dns JOIN wanted ON dns.orig_ip = wanted.orig_ip
+            AND dns.qname = wanted.dest WHERE ts BETWEEN first_ts - {LOOKUP_NS} AND last_ts
+            QUALIFY row_number() OVER (PARTITION BY id ORDER BY ts DESC, qtype) <= {most}""",
+            dns_files,
+        ),
+        ("finding_flow", "SELECT DISTINCT id, uid FROM kept_event", []),
+    )
+    with store.transaction():
+        for table, sql, values in kept:
+            _insert(store, table, lake.execute(sql, values))
 
 
 def whole_evidence(store: Store, finding: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:

@@ -1,6 +1,7 @@
 """Findings of the beacon analyzer: which channels are told, once each, with what words."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,9 @@ from analyzers.beacon import Beacons, measure_channels, score_beacons
 from analyzers.beacon.context import population_of
 from analyzers.beacon.reasons import explain
 from analyzers.beacon.tell import FORWARDED, MAX_BENEATH
-from analyzers.finding import severity_of
+from analyzers.finding import by_score, severity_of
 from analyzers.series import Series
+from sensor.shelf import shelf_in
 from sensor.site import Site, load_site
 from tests.support.series import START_NS, browsing, clock, make_series, missed, poisson
 
@@ -198,15 +200,18 @@ def test_in_a_network_the_odd_clock_is_told_and_the_common_one_is_not() -> None:
     assert all(finding.severity not in ("high", "critical") for finding in others)
 
 
-def test_a_network_is_judged_alike_in_parts_and_as_a_whole() -> None:
-    """Buckets of clients one by one, as a store is read: the same findings, whatever the split."""
+def test_a_network_is_judged_alike_in_parts_and_as_a_whole(tmp_path: Path) -> None:
+    """Buckets of clients one by one, as a store is read and laid aside: the same findings, whatever the split."""
     series = network(clock(np.random.default_rng(6), 700, 120, 0.3))
     whole = score_beacons(series, SITE)
-    beacons = Beacons(SITE, population_of(series, SITE))
-    for part in range(3):
-        chosen = [i for i, ip in enumerate(series.orig_ip) if int(ip.rsplit(".", 1)[1]) % 3 == part]
-        beacons.look(subset(series, chosen))
-    assert beacons.findings() == whole
+    with shelf_in(tmp_path, in_memory_bytes=1_000) as shelf:
+        beacons = Beacons(SITE, population_of(series, SITE), shelf)
+        for part in range(3):
+            chosen = [i for i, ip in enumerate(series.orig_ip) if int(ip.rsplit(".", 1)[1]) % 3 == part]
+            beacons.look(subset(series, chosen))
+        parts = list(beacons.findings())
+    assert len(parts) == 3
+    assert sorted((finding for part in parts for finding in part), key=by_score) == whole
 
 
 def subset(series: Series, chosen: list[int]) -> Series:

@@ -7,6 +7,7 @@ import pytest
 
 from sensor.cli.page import MAX_CHANNELS, finding_page
 from sensor.response.dossier import gather
+from sensor.store import evidence
 from sensor.store.columns import FINDING_CHANNEL
 from sensor.store.evidence import keep_evidence
 from sensor.store.findings import channels_of_finding, events_of_finding, findings, flows_of_finding
@@ -76,7 +77,10 @@ def test_findings_that_are_now_beneath_another_go_unless_a_person_touched_them(s
     assert channels_of_finding(store, ids[0]) == []
 
 
-def test_the_evidence_is_that_of_the_channels(store: Store) -> None:
+@pytest.mark.parametrize("at_once", [0, evidence.AT_ONCE])
+def test_the_evidence_is_that_of_the_channels(store: Store, monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    """Collected of all hosts in one go, and of one bucket of them after the other."""
+    monkeypatch.setattr(evidence, "AT_ONCE", at_once)
     rows = [("e1", "a", 443, ""), ("e2", "b", 443, ""), ("e3", "b", 80, ""), ("e4", "x", 443, "")]
     events = [
         row("event", uid=uid, orig_ip=HOST, dest=dest, resp_port=port, proto="tcp") for uid, dest, port, _ in rows
@@ -89,6 +93,24 @@ def test_the_evidence_is_that_of_the_channels(store: Store) -> None:
     keep_evidence(store, [one])
     assert {event["uid"] for event in events_of_finding(store, one)} == {"e1", "e2"}
     assert {flow["uid"] for flow in flows_of_finding(store, one)} == {"e1", "e2"}
+
+
+def test_very_many_findings_keep_fewer_rows_each(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evidence, "MAX_ROWS_IN_ALL", 8)
+    monkeypatch.setattr(evidence, "LEAST_ROWS", 3)
+    hosts = ("10.0.0.20", "10.0.0.21")
+    events = [
+        row("event", uid=f"{host}-{n}", orig_ip=host, dest="a", resp_port=443, proto="tcp", ts=NOON_NS + n)
+        for host in hosts
+        for n in range(10)
+    ]
+    store.lake.append("event", "s-0", columns_of("event", events), buckets_of(events))
+    made = [egress("a", channel("a")) | {"orig_ip": host} for host in hosts]
+    one, other = store.upsert_findings(made)
+    keep_evidence(store, [one, other])
+    assert [event["uid"] for event in events_of_finding(store, one)] == [f"10.0.0.20-{n}" for n in (6, 7, 8, 9)]
+    keep_evidence(store, [one, other, 98, 99])
+    assert len(events_of_finding(store, other)) == 4
 
 
 def test_the_page_says_where_to_and_whether_it_got_out(store: Store) -> None:
