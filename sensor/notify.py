@@ -38,7 +38,7 @@ def notify(store: Store, outlets: Outlets) -> list[Delivery]:
 def _deliver(store: Store, outlets: Outlets, name: str, send: Send) -> Delivery:
     delivery = Delivery(name)
     lowest = SEVERITIES.index(outlets.min_severity)
-    for number, change, found in waiting(store, name):
+    for number, change, found in waiting(store, name, time.time_ns()):
         if delivery.error or delivery.sent >= outlets.per_minute:
             delivery.left += 1
             continue

@@ -37,6 +37,12 @@ _SITE = """\
 # keep_packets = true
 # keep_gib = 50
 
+[outlets]
+journal = true
+# syslog = "tcp://10.0.0.9:514"
+# webhook = "https://soc.example/kagami"
+# min_severity = "medium"
+
 [retention]
 # lake_days = 90
 # lake_gib = 200

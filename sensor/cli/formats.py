@@ -45,11 +45,15 @@ def json_value(value: Any) -> bytes:
 
 
 def machine_row(row: Row, fields: Sequence[str]) -> dict[str, Any]:
-    """The row's fields in order, times as RFC 3339; a field that the row lacks is None."""
+    """The row's fields in order, times as RFC 3339, also those inside; a field that the row lacks is None."""
     return {name: _machine_value(name, row.get(name)) for name in fields}
 
 
 def _machine_value(name: str, value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _machine_value(key, part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_machine_value(name, part) for part in value]
     is_time = name == "ts" or name.endswith("_ts")
     return rfc3339(value) if is_time and isinstance(value, int) else value
 

@@ -17,18 +17,19 @@ from sensor.store.store import Store
 Entry = tuple[int, str, dict[str, Any] | None]
 """Number, how it changed, and the finding as it is now; None when it is gone, settled or allowed meanwhile."""
 
+NEW_OUTLET_NS = 24 * 3_600 * 10**9
+"""How far back a new outlet begins: what a first analysis found is told, what lies there since long is not."""
 
-def waiting(store: Store, outlet: str) -> Iterator[Entry]:
-    """Entries that an outlet was not told yet, oldest first. A new outlet begins with what comes from now on."""
+
+def waiting(store: Store, outlet: str, now_ns: int) -> Iterator[Entry]:
+    """Entries that an outlet was not told yet, oldest first. A new outlet begins with those of the last day."""
+    with store.transaction():
+        store.db.execute(
+            """INSERT OR IGNORE INTO outlet (name, sent, sent_ts, failed_ts, error)
+            SELECT ?, coalesce(max(id), 0), 0, 0, '' FROM outbox WHERE ts < ?""",
+            (outlet, now_ns - NEW_OUTLET_NS),
+        )
     row = store.db.execute("SELECT sent FROM outlet WHERE name = ?", (outlet,)).fetchone()
-    if row is None:
-        with store.transaction():
-            store.db.execute(
-                """INSERT INTO outlet (name, sent, sent_ts, failed_ts, error)
-                SELECT ?, coalesce(max(id), 0), 0, 0, '' FROM outbox""",
-                (outlet,),
-            )
-        return
     for number, finding_id, change in store.db.execute(
         "SELECT id, finding_id, change FROM outbox WHERE id > ? ORDER BY id", (row[0],)
     ).fetchall():
@@ -57,12 +58,13 @@ def note_failure(store: Store, outlet: str, error: str, now_ns: int) -> None:
 
 
 def outlets_state(store: Store) -> list[dict[str, Any]]:
-    """Each outlet: name, how many entries wait, when it last worked and failed (ns, 0 never), the last error."""
+    """Each outlet: name, how many entries wait, when it last worked and failed (ns, None never), the last error."""
     if store.db.execute("SELECT 1 FROM sqlite_master WHERE name = 'outlet'").fetchone() is None:
         return []
     names = ("name", "waiting", "sent_ts", "failed_ts", "error")
     rows = store.db.execute(
-        """SELECT name, (SELECT count(*) FROM outbox WHERE id > outlet.sent), sent_ts, failed_ts, error FROM outlet
+        """SELECT name, (SELECT count(*) FROM outbox WHERE id > outlet.sent), nullif(sent_ts, 0),
+        nullif(failed_ts, 0), error FROM outlet
         ORDER BY name"""
     )
     return [dict(zip(names, row, strict=True)) for row in rows]

@@ -51,10 +51,11 @@ def test_a_site_file_is_never_overwritten_and_units_are(installed: Path) -> None
 
 
 def test_the_site_file_that_comes_along_is_valid(installed: Path) -> None:
+    from sensor.settings import Outlets
     from sensor.site import Site, load_site
 
     text = (installed / "etc/kagami/site.toml").read_text()
-    assert load_site(installed / "etc/kagami/site.toml") == Site()
+    assert load_site(installed / "etc/kagami/site.toml") == Site(outlets=Outlets(journal=True))
     everything = installed / "all.toml"
     everything.write_text(re.sub(r"^# (\w+ = )", r"\1", text, flags=re.M))
     assert load_site(everything).lake_gib == 200

@@ -38,7 +38,6 @@ def status(session: Session, as_json: bool) -> None:
     health["findings_by_severity"] = {level: severities[level] for level in reversed(SEVERITIES) if severities[level]}
     health["live"] = [told | shares(told) for told in live]
     if as_json:
-        health["kept"] = machine_row(health["kept"], list(health["kept"]))
         session.write([json_value(machine_row(health, list(health))), b"\n"])
     else:
         session.write_text("".join(f"{line}\n" for line in describe(health)))
