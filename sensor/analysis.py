@@ -1,7 +1,7 @@
 """The verb that judges: what a store holds of a time span becomes findings in it.
 
-In: a store, a site. Out: a report for whoever asked. One client bucket is in memory at a time; of the others only what
-the hosts of one are compared by with those of another.
+In: a store, a site. Out: a report for whoever asked. A piece of the clients is in memory at a time; of the others
+only what the hosts of one are compared by with those of another.
 """
 
 import time
@@ -38,7 +38,6 @@ from analyzers.watchlist import Contact, find_watched
 from sensor.losses import tell_losses
 from sensor.shelf import shelf_in
 from sensor.site import Site
-from sensor.store.columns import N_BUCKETS
 from sensor.store.connections import busy_slots, long_pairs
 from sensor.store.contacts import first_contacts
 from sensor.store.egress import SERVICE_PORTS, Egress
@@ -95,18 +94,16 @@ def analyze_store(store: Store, site: Site, since_ns: int | None, until_ns: int 
     population = Population(len(internal), people["clients_of"], people["span_ns"], n_busy)
     with shelf_in(store.path) as shelf:
         beacons = Beacons(site, population, shelf)
-        for bucket in range(N_BUCKETS):
-            if store.lake.files("event", since_ns=since_ns, until_ns=until_ns, buckets=[bucket]):
-                series = Series(**series_columns(store, bucket, since_ns, until_ns))
-                report.channels += len(series)
-                report.events += len(series.ts_ns)
-                beacons.look(series)
-                beats |= blocked_beats(series)
-                _summarize(store, series, site)
-                del series
-            if store.lake.files("flow", since_ns=since_ns, until_ns=until_ns, buckets=[bucket]):
-                slots += busy_slots(store, bucket, SLOT_S, MIN_CONNECTIONS, since_ns, until_ns)
-                pairs += long_pairs(store, bucket, MIN_OPEN_S, since_ns, until_ns)
+        for buckets in store.lake.pieces(since_ns, until_ns):
+            series = Series(**series_columns(store, buckets, since_ns, until_ns))
+            report.channels += len(series)
+            report.events += len(series.ts_ns)
+            beacons.look(series)
+            beats |= blocked_beats(series)
+            _summarize(store, series, site)
+            del series  # before the next is read
+            slots += busy_slots(store, buckets, SLOT_S, MIN_CONNECTIONS, since_ns, until_ns)
+            pairs += long_pairs(store, buckets, MIN_OPEN_S, since_ns, until_ns)
         found.add(_judge_pairs(store, slots, pairs, site, population))
         around: set[Channel] = set()
         for findings in judge_egress(store, site, since_ns, until_ns, population.n_hosts, beats, report):
@@ -139,7 +136,7 @@ class _Found:
         self._waiting: list[Finding] = []
 
     def add(self, findings: list[Finding]) -> None:
-        """Take those of one bucket."""
+        """Take those of one piece."""
         self._waiting += findings
         if len(self._waiting) > MAX_WAITING_FINDINGS:
             self.save()
@@ -161,7 +158,7 @@ def judge_egress(
     beats: Mapping[ChannelKey, tuple[float, float]],
     report: AnalyzeReport,
 ) -> Iterator[list[Finding]]:
-    """Findings on what left the network, one bucket at a time.
+    """Findings on what left the network, one piece of the clients at a time.
 
     What was assumed, and what stayed below the threshold, goes into the notes.
     """
@@ -186,8 +183,8 @@ def judge_egress(
             if ip in servers:  # one that only answers begins nothing
                 first_seen[ip] = min(first_ts, first_seen.get(ip, first_ts))
         proxied = egress.proxied(list(servers))
-        for bucket in egress.buckets():
-            table = EgressTable(**egress.channels(bucket, KNOWN_PORTS))
+        for piece in egress.pieces():
+            table = EgressTable(**egress.channels(piece, KNOWN_PORTS))
             yield judge_clients(table, site, around, frozenset(servers), kept)
             yield judge_servers(table, [], site, servers, first_seen, beats)
         nothing = EgressTable(**dict.fromkeys((field.name for field in fields(EgressTable)), ()))

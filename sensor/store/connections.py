@@ -1,4 +1,4 @@
-"""Connections of one client bucket, grouped by who talked to whom: what the analyzers of counts and durations are fed.
+"""Connections of some clients, grouped by who talked to whom: what the analyzers of counts and durations are fed.
 
 Pairs are client, destination by its best name, and proxy; ports are told, not part of the pair. DuckDB groups; only
 pairs beyond the thresholds asked for, which are few, become Python objects. This module never judges.
@@ -6,6 +6,7 @@ pairs beyond the thresholds asked for, which are few, become Python objects. Thi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sensor.errors import StoreError
@@ -69,7 +70,7 @@ FROM connection GROUP BY orig_ip, dest, via_proxy ORDER BY orig_ip, dest, via_pr
 
 def busy_slots(
     store: Store,
-    bucket: int,
+    buckets: Sequence[int],
     slot_s: int,
     min_connections: int,
     since_ns: int | None = None,
@@ -77,7 +78,7 @@ def busy_slots(
     *,
     memory_limit: str = DEFAULT_MEMORY_LIMIT,
 ) -> list[dict[str, Any]]:
-    """Pairs of one client bucket in each stretch of time in which they began many connections.
+    """Pairs of some client buckets in each stretch of time in which they began many connections.
 
     slot_s : length of a stretch in seconds; stretches begin at its multiples since 1970
     since_ns, until_ns : nanoseconds; connections begun from `since` on and before `until`
@@ -86,7 +87,7 @@ def busy_slots(
         sorted by pair and time.
     Raises: StoreError when the lake cannot be read.
     """
-    flows, values = store.lake.relation("flow", since_ns=since_ns, until_ns=until_ns, buckets=[bucket])
+    flows, values = store.lake.relation("flow", since_ns=since_ns, until_ns=until_ns, buckets=buckets)
     begun = _conditions(values, ("first_ts >= ?", since_ns), ("first_ts < ?", until_ns))
     words = {"flows": flows, "begun": begun, "dest": _DEST, "least": int(min_connections)}
     words |= {"slot_ns": int(slot_s) * 10**9, "addresses": MAX_ADDRESSES}
@@ -95,14 +96,14 @@ def busy_slots(
 
 def long_pairs(
     store: Store,
-    bucket: int,
+    buckets: Sequence[int],
     min_open_s: float,
     since_ns: int | None = None,
     until_ns: int | None = None,
     *,
     memory_limit: str = DEFAULT_MEMORY_LIMIT,
 ) -> list[dict[str, Any]]:
-    """Pairs of one client bucket with connections that stayed open long, the pieces of one connection put together.
+    """Pairs of some client buckets with connections that stayed open long, the pieces of one connection put together.
 
     min_open_s : shortest connection that counts, seconds
     since_ns, until_ns : nanoseconds; reports alive in this span
@@ -111,7 +112,7 @@ def long_pairs(
         resp_bytes, first_ts, last_ts of each, sorted by pair.
     Raises: StoreError when the lake cannot be read.
     """
-    flows, values = store.lake.relation("flow", since_ns=since_ns, until_ns=until_ns, buckets=[bucket])
+    flows, values = store.lake.relation("flow", since_ns=since_ns, until_ns=until_ns, buckets=buckets)
     alive = _conditions(values, ("last_ts >= ?", since_ns), ("first_ts < ?", until_ns))
     words = {"flows": flows, "alive": alive, "least": float(min_open_s), "addresses": MAX_ADDRESSES}
     words |= {"opens": _OPENS, "silence_ns": MAX_SILENCE_S * 10**9}

@@ -2,9 +2,9 @@
 
     with Egress(store, site, since_ns, until_ns) as egress:
         egress.proxies(), egress.services()     small tables of the whole network
-        egress.gather(proxies)                  reads the flows, one client bucket at a time
-        for bucket in egress.buckets():
-            egress.channels(bucket)             columns of that bucket's channels
+        egress.gather(proxies)                  reads the flows, one piece of the clients at a time
+        for piece in egress.pieces():
+            egress.channels(piece)              columns of that piece's channels
 
 Flows never become Python objects. What does not fit DuckDB's memory spills beside the store. This module knows what an
 outcome is (docs/detection.md says why) and judges nothing.
@@ -19,7 +19,6 @@ from typing import Any
 
 from sensor.errors import StoreError
 from sensor.site import Site
-from sensor.store.columns import N_BUCKETS
 from sensor.store.lake import DEFAULT_MEMORY_LIMIT
 from sensor.store.store import Store
 from sensor.workdays import Calendar
@@ -77,7 +76,7 @@ class Egress:
         self._store, self._site = store, site
         self._since_ns, self._until_ns = since_ns, until_ns
         self._db = store.lake.connect(memory_limit=memory_limit)
-        self._buckets: list[int] = []
+        self._pieces: list[range] = []
 
     def __enter__(self) -> Egress:
         return self
@@ -124,22 +123,21 @@ class Egress:
             self._ask("INSERT INTO own_proxy VALUES (?, ?)", [ip, -1 if port is None else port])
         self._fill_away(self._site.calendar)
         self._ask(
-            """CREATE TEMP TABLE channel (bucket UTINYINT, orig_ip VARCHAR, dest VARCHAR, resp_port INTEGER,
+            """CREATE TEMP TABLE channel (piece UTINYINT, orig_ip VARCHAR, dest VARCHAR, resp_port INTEGER,
             proto VARCHAR, app VARCHAR, is_foreign_proxy BOOLEAN, dest_ips VARCHAR[], via VARCHAR, no_lookup BOOLEAN,
             flows BIGINT, unanswered BIGINT, refused BIGINT, half BIGINT, established BIGINT, orig_bytes BIGINT,
             resp_bytes BIGINT, orig_pkts BIGINT, first_ts BIGINT, last_ts BIGINT, away BIGINT)"""
         )
-        for bucket in range(N_BUCKETS):
-            if self._store.lake.files("flow", since_ns=self._since_ns, until_ns=self._until_ns, buckets=[bucket]):
-                self._gather(bucket)
-                self._buckets.append(bucket)
+        self._pieces = self._store.lake.pieces(self._since_ns, self._until_ns)
+        for piece in range(len(self._pieces)):
+            self._gather(piece)
         self._ask(
             """CREATE TEMP TABLE common AS SELECT dest, count(DISTINCT orig_ip) AS clients FROM channel
             GROUP BY dest HAVING clients > 1"""
         )
 
-    def _gather(self, bucket: int) -> None:
-        flows, values = self._flows("true", bucket)
+    def _gather(self, piece: int) -> None:
+        flows, values = self._flows("true", self._pieces[piece])
         self._ask(f"CREATE OR REPLACE TEMP TABLE pair AS SELECT DISTINCT orig_ip, resp_ip FROM {flows}", values)
         site = self._site
         self._keep_addresses("pair", "orig_ip", "client", lambda ip: site.is_internal(ip) and not site.is_excluded(ip))
@@ -157,7 +155,7 @@ class Egress:
                     AND NOT EXISTS (FROM own_proxy WHERE ip = flow.resp_ip AND port IN (-1, flow.resp_port))
                 GROUP BY uid, orig_ip, resp_ip, resp_port, proto
             )
-            SELECT {bucket}, orig_ip, CASE WHEN via_proxy <> '' OR name = '' THEN resp_ip ELSE name END AS dest,
+            SELECT {piece}, orig_ip, CASE WHEN via_proxy <> '' OR name = '' THEN resp_ip ELSE name END AS dest,
                 resp_port, proto, max(app), via_proxy <> '' AS is_foreign_proxy,
                 list(DISTINCT resp_ip)[:{MAX_ADDRESSES}], max(via),
                 bool_or(no_lookup) AND NOT bool_or(resolved), count(*), {counts},
@@ -167,12 +165,12 @@ class Egress:
             values,
         )
 
-    def buckets(self) -> list[int]:
-        """The client buckets that have flows in the span."""
-        return self._buckets
+    def pieces(self) -> range:
+        """The numbers of the pieces that the clients were taken in; one has all channels of its clients."""
+        return range(len(self._pieces))
 
-    def channels(self, bucket: int, services: Sequence[int] = ()) -> dict[str, Any]:
-        """The channels of one bucket as columns, by the names that analyzers.egress.table gives them.
+    def channels(self, piece: int, services: Sequence[int] = ()) -> dict[str, Any]:
+        """The channels of one piece as columns, by the names that analyzers.egress.table gives them.
 
         services : ports that the rest of a host's many channels is kept apart by
         """
@@ -183,7 +181,7 @@ class Egress:
         result = self._ask(
             f"""WITH ranked AS (SELECT *,
                 row_number() OVER (PARTITION BY orig_ip, proto, resp_port {busiest}) AS port_rank,
-                row_number() OVER (PARTITION BY orig_ip {busiest}) AS host_rank FROM channel WHERE bucket = ?)
+                row_number() OVER (PARTITION BY orig_ip {busiest}) AS host_rank FROM channel WHERE piece = ?)
             SELECT * REPLACE (array_to_string(dest_ips, ',') AS dest_ips) FROM (SELECT {", ".join(_COLUMNS)} FROM (
                 SELECT ranked.*, 1 AS n_dests, coalesce(clients, 1) AS clients
                 FROM ranked LEFT JOIN common USING (dest) WHERE {told}
@@ -195,7 +193,7 @@ class Egress:
                     1 AS clients
                 FROM ranked WHERE NOT ({told}) GROUP BY orig_ip, 3, proto, is_foreign_proxy
             )) ORDER BY orig_ip, dest, resp_port, proto, is_foreign_proxy""",
-            [bucket],
+            [piece],
         )
         rows = result.fetchall()
         columns = zip(*rows, strict=True) if rows else iter([()] * len(_COLUMNS))
@@ -269,9 +267,8 @@ class Egress:
             [*values, list(hosts)],
         ).fetchall()
 
-    def _flows(self, condition: str, bucket: int | None = None) -> tuple[str, list[object]]:
+    def _flows(self, condition: str, buckets: Sequence[int] | None = None) -> tuple[str, list[object]]:
         """SQL for the flows of the span that meet a condition, to stand after FROM."""
-        buckets = None if bucket is None else [bucket]
         relation, values = self._store.lake.relation(
             "flow", since_ns=self._since_ns, until_ns=self._until_ns, buckets=buckets
         )

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sensor.errors import StoreError
-from sensor.store.columns import LAKE_TABLES, N_BUCKETS
+from sensor.store.columns import LAKE_TABLES
 from sensor.store.findings import dns_of_finding, events_of_finding, flows_of_finding
 from sensor.store.store import Store
 
@@ -19,9 +19,6 @@ MAX_ROWS, LEAST_ROWS = 1_000, 20
 
 MAX_ROWS_IN_ALL = 2_000_000
 """Of all findings of one analysis: where they are very many, each keeps fewer rows, but LEAST_ROWS."""
-
-AT_ONCE = 2_000
-"""Findings whose evidence is collected in one go; of more, bucket by bucket, so that it does not take all memory."""
 
 _PIECE_ROWS = 10_000
 LOOKUP_NS = 3_600_000_000_000
@@ -48,7 +45,7 @@ def keep_evidence(store: Store, finding_ids: Sequence[int]) -> None:
         return
     lists = [list(column) for column in zip(*found, strict=True)]
     most = min(MAX_ROWS, max(LEAST_ROWS, MAX_ROWS_IN_ALL // len(finding_ids)))
-    pieces = [range(N_BUCKETS)] if len(found) <= AT_ONCE else [range(n, n + 1) for n in range(N_BUCKETS)]
+    span_ns = min(lists[5]), max(lists[6]) + 1
     try:
         with store.lake.connect() as lake:
             lake.execute(
@@ -57,8 +54,8 @@ def keep_evidence(store: Store, finding_ids: Sequence[int]) -> None:
                 unnest(?::BIGINT[]) AS first_ts, unnest(?::BIGINT[]) AS last_ts""",
                 lists,
             )
-            for buckets in pieces:
-                _keep(store, lake, buckets, (min(lists[5]), max(lists[6]) + 1), most)
+            for buckets in store.lake.pieces(*span_ns):
+                _keep(store, lake, buckets, span_ns, most)
     except duckdb.Error as error:
         raise StoreError(f"cannot collect evidence from the lake: {error}") from error
 

@@ -16,11 +16,20 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import date, timedelta
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensor.errors import StoreError
-from sensor.store.columns import LAKE_TABLES, LAKE_VERSION, MIXED_DAY, NANOSECONDS_A_DAY, PARTITION_TS, Field
+from sensor.store.columns import (
+    LAKE_TABLES,
+    LAKE_VERSION,
+    MIXED_DAY,
+    N_BUCKETS,
+    NANOSECONDS_A_DAY,
+    PARTITION_TS,
+    Field,
+)
 from sensor.store.schema import SPILL_NAME
 
 if TYPE_CHECKING:
@@ -33,6 +42,9 @@ if TYPE_CHECKING:
 
 SEGMENT_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 DEFAULT_MEMORY_LIMIT = "512MiB"
+
+PIECE_BYTES = 64 << 20
+"""Of segments of flows and events read in one go, unless one bucket has more: about a million rows."""
 
 _SUFFIX = ".parquet"
 _RANGE = re.compile(r"([A-Za-z0-9_.]+)-([0-9]{6,})(?:-([0-9]{6,}))?\.")
@@ -129,6 +141,25 @@ class Lake:
             found += [path for path in paths if path.name in merged]
         return found
 
+    def pieces(self, since_ns: int | None = None, until_ns: int | None = None) -> list[range]:
+        """Client buckets to be read together, in order, so that what is read of a time span takes little memory.
+
+        Each bucket costs a question or ten, so as many go together as PIECE_BYTES allow. Those without flows and events
+        belong to some piece as well; a lake without any has none.
+        """
+        sizes = [0] * N_BUCKETS
+        for table, number in product(("flow", "event"), range(N_BUCKETS)):
+            sizes[number] += sum(_sizes(self.files(table, since_ns=since_ns, until_ns=until_ns, buckets=[number])))
+        pieces: list[range] = []
+        begin = taken = 0
+        for number, size in enumerate(sizes):
+            if size and taken and taken + size > PIECE_BYTES:
+                pieces.append(range(begin, number))
+                begin = number
+                taken = 0
+            taken += size
+        return [*pieces, range(begin, N_BUCKETS)] if taken else pieces
+
     def all_files(self, table: str) -> list[Path]:
         """Every segment, with those that a merged one stands for already."""
         return [path for _, _, paths in self.folders(table) for path in paths]
@@ -154,10 +185,7 @@ class Lake:
 
     def size(self, table: str) -> tuple[int, int]:
         """How many segments a table has, and their bytes."""
-        sizes = []
-        for path in self.files(table):
-            with suppress(FileNotFoundError):  # a writer may have removed it meanwhile
-                sizes.append(path.stat().st_size)
+        sizes = [*_sizes(self.files(table))]
         return len(sizes), sum(sizes)
 
     def connect(self, *, threads: int = 1, memory_limit: str = DEFAULT_MEMORY_LIMIT) -> duckdb.DuckDBPyConnection:
@@ -227,6 +255,13 @@ class Lake:
             for version in paths
         ]
         return f"({' UNION ALL '.join(parts)})", list(paths.values())
+
+
+def _sizes(paths: Iterable[Path]) -> Iterator[int]:
+    """Bytes of files, without those that a writer removed meanwhile."""
+    for path in paths:
+        with suppress(FileNotFoundError):
+            yield path.stat().st_size
 
 
 def segment_range(name: str) -> tuple[str, int, int] | None:

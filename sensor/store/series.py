@@ -1,4 +1,4 @@
-"""The events of one client bucket as series, one a channel: what the analyzers are fed.
+"""The events of some client buckets as series, one a channel: what the analyzers are fed.
 
 A channel is client, destination, port, protocol and proxy. What the client began and its replies to a server that spoke
 first follow different clocks, so a channel has the one of which there is more. Events stay in arrays from DuckDB to
@@ -7,12 +7,12 @@ the analyzer; only channels, which are few, become Python objects. This module n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from sensor.errors import StoreError
-from sensor.store.columns import N_BUCKETS
 from sensor.store.lake import DEFAULT_MEMORY_LIMIT
 from sensor.store.store import Store
 
@@ -37,26 +37,26 @@ ORDER BY number, ts, orig_bytes, resp_bytes, duration_s
 
 def series_columns(
     store: Store,
-    bucket: int,
+    buckets: Sequence[int],
     since_ns: int | None = None,
     until_ns: int | None = None,
     *,
     threads: int = 1,
     memory_limit: str = DEFAULT_MEMORY_LIMIT,
 ) -> dict[str, Any]:
-    """The events of one client bucket in a time span, by the names that analyzers.series.Series gives them.
+    """The events of some client buckets in a time span, by the names that analyzers.series.Series gives them.
 
     Channel c has the events off[c] to off[c + 1], ascending in time; channels are sorted by their names, so the same
     events always give the same series.
 
-    bucket : 0 to columns.N_BUCKETS - 1
+    buckets : 0 to columns.N_BUCKETS - 1 each
     since_ns, until_ns : nanoseconds; events from `since` on and before `until`
     memory_limit : for DuckDB's sort, which spills beyond it; the arrays come on top
     Raises: StoreError when the lake cannot be read.
     """
     import duckdb
 
-    events, values = store.lake.relation("event", since_ns=since_ns, until_ns=until_ns, buckets=[bucket])
+    events, values = store.lake.relation("event", since_ns=since_ns, until_ns=until_ns, buckets=buckets)
     span = _span(since_ns, until_ns, values)
     try:
         with store.lake.connect(threads=threads, memory_limit=memory_limit) as lake:
@@ -68,7 +68,7 @@ def series_columns(
                 ORDER BY number"""
             ).fetchall()
     except duckdb.Error as error:
-        raise StoreError(f"cannot read the events of bucket {bucket}: {error}") from error
+        raise StoreError(f"cannot read the events: {error}") from error
     counts, *names = zip(*channels, strict=True) if channels else [()] * 10
     off = np.zeros(len(channels) + 1, np.int64)
     np.cumsum(counts, out=off[1:])
@@ -92,11 +92,8 @@ def population_columns(store: Store, since_ns: int | None = None, until_ns: int 
     try:
         with store.lake.connect() as lake:
             lake.execute("CREATE TEMP TABLE visited (dest VARCHAR, n BIGINT)")
-            for bucket in range(N_BUCKETS):  # a client is in one bucket, so what buckets count adds up
-                files = store.lake.files("event", since_ns=since_ns, until_ns=until_ns, buckets=[bucket])
-                if not files:
-                    continue
-                events, values = store.lake.relation_of("event", files)
+            for piece in store.lake.pieces(since_ns, until_ns):  # a client is in one, so what they count adds up
+                events, values = store.lake.relation("event", since_ns=since_ns, until_ns=until_ns, buckets=piece)
                 chosen = f"FROM {events} WHERE {_span(since_ns, until_ns, values)}"
                 lake.execute(f"CREATE OR REPLACE TEMP TABLE pair AS SELECT DISTINCT orig_ip, dest {chosen}", values)
                 clients |= lake.execute("SELECT orig_ip, count(*) FROM pair GROUP BY orig_ip").fetchall()

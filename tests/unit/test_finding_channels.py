@@ -7,7 +7,7 @@ import pytest
 
 from sensor.cli.page import MAX_CHANNELS, finding_page
 from sensor.response.dossier import gather
-from sensor.store import evidence
+from sensor.store import evidence, lake
 from sensor.store.columns import FINDING_CHANNEL
 from sensor.store.evidence import keep_evidence
 from sensor.store.findings import channels_of_finding, events_of_finding, findings, flows_of_finding
@@ -77,10 +77,10 @@ def test_findings_that_are_now_beneath_another_go_unless_a_person_touched_them(s
     assert channels_of_finding(store, ids[0]) == []
 
 
-@pytest.mark.parametrize("at_once", [0, evidence.AT_ONCE])
-def test_the_evidence_is_that_of_the_channels(store: Store, monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+@pytest.mark.parametrize("piece_bytes", [1, lake.PIECE_BYTES])
+def test_the_evidence_is_that_of_the_channels(store: Store, monkeypatch: pytest.MonkeyPatch, piece_bytes: int) -> None:
     """Collected of all hosts in one go, and of one bucket of them after the other."""
-    monkeypatch.setattr(evidence, "AT_ONCE", at_once)
+    monkeypatch.setattr(lake, "PIECE_BYTES", piece_bytes)
     rows = [("e1", "a", 443, ""), ("e2", "b", 443, ""), ("e3", "b", 80, ""), ("e4", "x", 443, "")]
     events = [
         row("event", uid=uid, orig_ip=HOST, dest=dest, resp_port=port, proto="tcp") for uid, dest, port, _ in rows

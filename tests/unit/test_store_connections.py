@@ -55,13 +55,13 @@ def event_of(flow: dict[str, Any]) -> dict[str, Any]:
 
 def busy(path: Path, least: int, **span: Any) -> list[dict[str, Any]]:
     with Store.open(path, write=False) as store:
-        found = (busy_slots(store, bucket, slot_s=600, min_connections=least, **span) for bucket in range(N_BUCKETS))
+        found = (busy_slots(store, [bucket], slot_s=600, min_connections=least, **span) for bucket in range(N_BUCKETS))
         return [slot for rows in found for slot in rows]
 
 
 def long(path: Path, **span: Any) -> list[dict[str, Any]]:
     with Store.open(path, write=False) as store:
-        found = (long_pairs(store, bucket, min_open_s=3600, **span) for bucket in range(N_BUCKETS))
+        found = (long_pairs(store, [bucket], min_open_s=3600, **span) for bucket in range(N_BUCKETS))
         return [pair for rows in found for pair in rows]
 
 

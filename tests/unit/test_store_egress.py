@@ -47,7 +47,7 @@ def channels(store: Store, site: Site | None = None, **options: Any) -> list[dic
     proxies = options.pop("proxies", ())
     with Egress(store, site or Site(), **options) as egress:
         egress.gather(proxies)
-        found = [egress.channels(bucket) for bucket in egress.buckets()]
+        found = [egress.channels(piece) for piece in egress.pieces()]
     return [
         dict(zip(columns, values, strict=True)) for columns in found for values in zip(*columns.values(), strict=True)
     ]

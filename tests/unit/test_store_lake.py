@@ -188,6 +188,24 @@ def test_partitions_keep_every_row_once_and_in_order() -> None:
     assert list(partitions(ts[:0], bucket[:0])) == []
 
 
+def test_pieces_are_small_and_hold_every_bucket_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake = Lake(tmp_path)
+    assert lake.pieces() == []
+    for number in (2, 3, 4, 9):
+        for table in ("flow", "event"):
+            rows = [row(table)]
+            lake.append(table, f"s{number}", columns_of(table, rows), np.array([number], np.uint8))
+    one = sum(path.stat().st_size for path in tmp_path.rglob("bucket=02/*.parquet"))
+    for most, pieces in (
+        (1, [(0, 3), (3, 4), (4, 9), (9, 16)]),
+        (2 * one + 9, [(0, 4), (4, 16)]),
+        (9 * one, [(0, 16)]),
+    ):
+        monkeypatch.setattr("sensor.store.lake.PIECE_BYTES", most)
+        assert lake.pieces() == [range(*piece) for piece in pieces]
+        assert lake.pieces(since_ns=NOON_NS + 10 * DAY_NS) == []
+
+
 def test_a_sync_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lake = Lake(tmp_path)
 

@@ -76,10 +76,10 @@ def test_rows_read_as_before(old: Path, is_migrated: bool) -> None:
         assert dns_of_finding(store, 1) == told(QUESTIONS, "dns")
         assert phrases(store, [1]) == {}
         bucket = int(buckets_of(EVENTS)[0])
-        assert len(series_columns(store, bucket)["ts_ns"]) == N_BEATS
+        assert len(series_columns(store, [bucket])["ts_ns"]) == N_BEATS
         with Egress(store, Site()) as egress:
             egress.gather()
-            assert egress.channels(bucket)["flows"] == [N_BEATS]
+            assert egress.channels(0)["flows"] == [N_BEATS]
 
 
 def test_reading_changes_nothing(old: Path, kagami: Any) -> None:
