@@ -30,6 +30,9 @@ PROTO_GRE = 47
 PROTO_ICMP6 = 58
 PROTO_SCTP = 132
 
+PROTO_NAMES = {PROTO_ICMP: "icmp", PROTO_TCP: "tcp", PROTO_UDP: "udp", PROTO_ICMP6: "icmp", PROTO_SCTP: "sctp"}
+"""What rows call IP protocols; the others are `ip-` and the number."""
+
 # --- TCP flags (RFC 9293) ---
 TCP_FIN = 0x01
 TCP_SYN = 0x02

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sensor.constants import APP_NAMES, TUNNEL_NAMES
+from sensor.constants import APP_NAMES, PROTO_NAMES, TUNNEL_NAMES
 from sensor.flows.rows import CONN_STATES, END_NAMES, KIND_NAMES, NOTE_NAMES, SOURCE_NAMES
 from sensor.flows.state import N_DNS, N_EVENTS, N_FLOWS
 from sensor.flows.words import UID_BYTES, cut, uids, words
@@ -41,7 +41,6 @@ _FACT_COLUMNS = (
     ("forwarded_for", "forwarded_id"),
     ("via", "via_id"),
 )
-_PROTO_NAMES = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmp", 132: "sctp"}
 
 
 def finished_rows(out: Any, columns: "Columns") -> Iterator[tuple[str, NDArray[np.void], Maker]]:
@@ -207,7 +206,7 @@ def _protos(rows: NDArray[np.void]) -> Column:
     present = np.unique(rows["proto"])
     place = np.zeros(256, np.int32)
     place[present] = np.arange(len(present))
-    return _named("proto", place[rows["proto"]], tuple(_PROTO_NAMES.get(int(p), f"ip-{p}") for p in present))
+    return _named("proto", place[rows["proto"]], tuple(PROTO_NAMES.get(int(p), f"ip-{p}") for p in present))
 
 
 def _uid_column(rows: NDArray[np.void]) -> Column:

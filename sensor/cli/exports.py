@@ -17,9 +17,10 @@ from sensor.cli.clean import clean
 from sensor.cli.columns import Row
 from sensor.cli.formats import json_value
 from sensor.cli.times import NS, rfc3339
+from sensor.constants import PROTO_NAMES
 from sensor.response.techniques import technique_name
 
-_PROTO_NUMBERS = {"icmp": 1, "tcp": 6, "udp": 17, "sctp": 132}
+_PROTO_NUMBERS = {name: number for number, name in reversed(PROTO_NAMES.items())}  # ICMP, not ICMPv6, is icmp
 _ECS_SEVERITY = {"low": 21, "medium": 47, "high": 73, "critical": 99}
 _OCSF_SEVERITY = {"low": 2, "medium": 3, "high": 4, "critical": 5}
 _OCSF_STATUS = {"new": 1, "investigating": 2, "confirmed": 2, "false-positive": 3, "resolved": 4}

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from sensor.constants import APP_NAMES
+from sensor.constants import APP_NAMES, PROTO_NAMES
 from sensor.errors import UsageError
 from sensor.store.columns import CONN_STATES, DNS_APPS, EVENT_KINDS
 from sensor.store.match import NONE, canonical_address, parse_name, parse_target
@@ -18,7 +18,6 @@ from sensor.store.match import NONE, canonical_address, parse_name, parse_target
 _JA3 = re.compile(r"[0-9a-f]{32}", re.I | re.A)
 _JA4 = re.compile(r"[a-z][0-9a-z]{2}[di]\d{4}[0-9a-z]{2}_[0-9a-f]{12}_[0-9a-f]{12}", re.I | re.A)
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
-_PROTOS = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmp", 132: "sctp"}
 _N_QTYPES = 1 << 16
 _N_RCODES = 16
 
@@ -148,10 +147,10 @@ def a_state(value: str) -> str:
 def a_proto(value: str) -> str:
     """A transport protocol by its name or number."""
     word = value.lower().removeprefix("ip-")
-    if word in _PROTOS.values():
+    if word in PROTO_NAMES.values():
         return word
     if word.isascii() and word.isdigit() and len(word) <= 3 and int(word) <= 255:
-        return _PROTOS.get(int(word), f"ip-{int(word)}")
+        return PROTO_NAMES.get(int(word), f"ip-{int(word)}")
     raise UsageError(f"{value!r} is no protocol; allowed: tcp, udp, icmp, sctp, or a number such as 47 or ip-47")
 
 
