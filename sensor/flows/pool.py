@@ -39,6 +39,17 @@ def begin_pool(pool: Any, n_texts: int, n_bytes: int, key: NDArray[np.uint64]) -
     pool.meta[:] = (1, 0, 0, n_texts, n_bytes, (1 << (2 * n_texts - 1).bit_length()) - 1)  # 1: the empty text
 
 
+def take_over(pool: Any, other: Any) -> None:
+    """Make a POOL record hold the texts of another, by the same numbers.
+
+    Only what is in use is copied: the rest of a pool that never was full is no memory yet, and stays none.
+    """
+    n_texts, n_bytes = int(other.meta[_COUNT]), int(other.meta[_USED])
+    pool.key[:], pool.meta[:], pool.slots[:] = other.key, other.meta, other.slots
+    pool.off[: n_texts + 1] = other.off[: n_texts + 1]
+    pool.text[:n_bytes] = other.text[:n_bytes]
+
+
 @kernel(t.boolean(POOL_REC))
 def nearly_full(pool):
     """Whether less than an eighth of the pool's room is left."""

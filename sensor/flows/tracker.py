@@ -20,7 +20,7 @@ from sensor.flows.facts import LOST
 from sensor.flows.keys import hash_packets
 from sensor.flows.out import add_queries
 from sensor.flows.payload import take_payload
-from sensor.flows.pool import MOST_BYTES, MOST_TEXTS, POOL, begin_pool, keep, nearly_full
+from sensor.flows.pool import MOST_BYTES, MOST_TEXTS, POOL, begin_pool, keep, nearly_full, take_over
 from sensor.flows.rows import END_END, END_FORCED, FACT, SOURCE_NONE, new_record
 from sensor.flows.state import COUNT_NAMES, MOST_ROWS, N_DNS, N_EVENTS, N_FACTS, N_FLOWS, new_state, part
 from sensor.flows.streams import GIVEN_UP
@@ -206,4 +206,4 @@ class FlowTracker:
         flows["name_source"][live & (flows["name_id"] == 0)] = SOURCE_NONE
         cached["name"] = names
         self._out.addresses["name_id"] = 0
-        self._state["pool"][0] = pool
+        take_over(self._pool, pool)

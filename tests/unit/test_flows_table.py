@@ -279,3 +279,19 @@ def test_names_survive_the_compaction_of_the_pool() -> None:
     assert all(row["name"] == f"h{row['orig_port'] - 1000}.example" for row in named)
     assert all(row["user_agent"] in ("", f"a{row['orig_port'] - 1000}") for row in got.flows)
     assert len(named) == 200 or tracker.counts["texts_lost"] > 0
+
+
+def test_a_compacted_pool_takes_only_what_is_in_use() -> None:
+    """The rest was never written, so it is no memory: a long capture must not grow by it."""
+    pool, other = (new_record(pools.POOL) for _ in range(2))
+    for one in (pool, other):
+        pools.begin_pool(one, 64, 1 << 10, KEY)
+    for name in (b"a.example", b"b.example"):
+        pools.intern(other, np.frombuffer(name, np.uint8), 0, len(name))
+    pool.text[18:] = 7
+    pool.off[4:] = -1
+    pools.take_over(pool, other)
+    assert pools.texts(pool) == ["", "a.example", "b.example"]
+    assert pools.intern(pool, np.frombuffer(b"b.example", np.uint8), 0, 9) == 2
+    assert (pool.text[18:] == 7).all()
+    assert (pool.off[4:] == -1).all()
