@@ -6,6 +6,7 @@ Context labels and may lower; it never raises a score and never drops a channel 
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,24 +42,16 @@ def outside_mask(series: Series, site: Site) -> NDArray[np.bool_]:
 
     Behind a proxy the destination is the name asked for; elsewhere at least one of the addresses has to be outside.
     """
-    known: dict[str, bool] = {}
-
-    def outside(address: str) -> bool:
-        verdict = known.get(address)
-        if verdict is None:
-            verdict = known[address] = site.is_outside(address)
-        return verdict
-
-    mask = np.zeros(len(series), np.bool_)
-    columns = zip(series.orig_ip, series.dest, series.dest_ips, series.via_proxy, strict=True)
-    for i, (orig_ip, dest, dest_ips, via_proxy) in enumerate(columns):
-        if via_proxy:
-            mask[i] = parse_address(dest) is None or outside(dest)
-        else:
-            mask[i] = any(outside(address) for address in dest_ips) or outside(dest)
-        if mask[i] and site.excluded:
-            mask[i] = not site.is_excluded(orig_ip)
-    return mask
+    outside = cache(site.is_outside)  # channels are many, destinations few
+    asked = cache(lambda dest: parse_address(dest) is None or site.is_outside(dest))
+    mask = [
+        asked(dest) if via_proxy else any(map(outside, dest_ips)) or outside(dest)
+        for dest, dest_ips, via_proxy in zip(series.dest, series.dest_ips, series.via_proxy, strict=True)
+    ]
+    if site.excluded:
+        excluded = cache(site.is_excluded)
+        mask = [is_outside and not excluded(ip) for is_outside, ip in zip(mask, series.orig_ip, strict=True)]
+    return np.array(mask, np.bool_)
 
 
 BUSY_DESTS = 5

@@ -8,13 +8,19 @@ the analyzer; only channels, which are few, become Python objects. This module n
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sensor.errors import StoreError
 from sensor.store.lake import DEFAULT_MEMORY_LIMIT
 from sensor.store.store import Store
+
+if TYPE_CHECKING:
+    import duckdb
+
+_PIECE_ROWS = 50_000
+_OF_CHANNEL = ("orig_ip", "dest", "resp_port", "proto", "via_proxy", "dest_ips", "name_source", "kind", "ja4")
 
 _CHANNELS = """
 CREATE TEMP TABLE channel AS
@@ -62,21 +68,27 @@ def series_columns(
         with store.lake.connect(threads=threads, memory_limit=memory_limit) as lake:
             lake.execute(_CHANNELS.format(events=events, span=span), values)
             columns = lake.execute(_EVENTS.format(events=events, span=span), values).fetchnumpy()
-            channels = lake.execute(
-                """SELECT n, orig_ip, dest, resp_port, proto, via_proxy, dest_ips, name_source, kind, ja4
-                FROM channel
-                ORDER BY number"""
-            ).fetchall()
+            channels = _shared(lake.execute(f"SELECT n, {', '.join(_OF_CHANNEL)} FROM channel ORDER BY number"))
     except duckdb.Error as error:
         raise StoreError(f"cannot read the events: {error}") from error
-    counts, *names = zip(*channels, strict=True) if channels else [()] * 10
-    off = np.zeros(len(channels) + 1, np.int64)
+    counts, *names = channels
+    off = np.zeros(len(counts) + 1, np.int64)
     np.cumsum(counts, out=off[1:])
-    of_channel = ("orig_ip", "dest", "resp_port", "proto", "via_proxy", "dest_ips", "name_source", "kind", "ja4")
-    columns |= zip(of_channel, names, strict=True)
+    columns |= zip(_OF_CHANNEL, names, strict=True)
     columns["ts_ns"] = columns.pop("ts")
     del columns["number"]
     return {"off": off, **columns}
+
+
+def _shared(result: duckdb.DuckDBPyConnection) -> list[list[Any]]:
+    """The columns of a result. Equal values are one object: a bucket may have a million channels of a few hosts."""
+    columns: list[list[Any]] = [[] for _ in result.description or ()]
+    known: dict[Any, Any] = {}
+    while rows := result.fetchmany(_PIECE_ROWS):
+        for column, values in zip(columns, zip(*rows, strict=True), strict=True):
+            plain = map(tuple, values) if isinstance(values[0], list) else values
+            column += [known.setdefault(value, value) for value in plain]
+    return columns
 
 
 def population_columns(store: Store, since_ns: int | None = None, until_ns: int | None = None) -> dict[str, Any]:

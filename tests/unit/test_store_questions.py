@@ -309,10 +309,10 @@ def test_series_are_the_events_by_channel_and_time(store: Store) -> None:
     assert got["orig_bytes"].tolist() == [0, 20, 10]
     assert got["answered"].tolist() == [False, False, True]
     assert got["duration_s"].tolist() == [0.0, 0.0, 0.5]
-    assert list(got["dest_ips"]) == [["198.51.100.9"], ["198.51.100.6", "198.51.100.7"]]
+    assert list(got["dest_ips"]) == [("198.51.100.9",), ("198.51.100.6", "198.51.100.7")]
     assert list(got["name_source"]) == ["", "dns"]  # of the first event
     assert got["kind"][0] == "attempt"
-    assert got["ja4"] == ("", JA4)
+    assert list(got["ja4"]) == ["", JA4]
     assert [
         a.dtype.str
         for a in (got["off"], got["ts_ns"], got["orig_bytes"], got["resp_bytes"], got["answered"], got["duration_s"])
