@@ -4,7 +4,8 @@
 
 A capture is sent over a cable of its own again and again, each time with other addresses, to a `kagami watch`, while
 `kagami prune` and `kagami analyze --rolling` run every minute as their timers would have it. A line a minute; at the
-end whether memory after the first third stayed within 5 %, and the lake as close to its limit. Needs root (or user namespaces) and tcpreplay.
+end whether memory after the first third stayed within 5 %, and the lake as close to its limit. Needs root (or user
+namespaces) and tcpreplay.
 """
 
 import argparse
