@@ -50,8 +50,8 @@ def _hint(most_bytes: int, *, for_writing: bool) -> Callable[[Any, Any], None]:
 prefetch = _hint(448, for_writing=True)
 """prefetch(array, index), for kernels only: an item that will be changed."""
 
-prefetch_head = _hint(4 * _LINE_BYTES, for_writing=True)
-"""The same for an item of which no more than four lines will most likely be needed."""
+prefetch_head = _hint(3 * _LINE_BYTES, for_writing=True)
+"""The same for an item of which only the first three lines will most likely be needed."""
 
 prefetch_line = _hint(_LINE_BYTES, for_writing=False)
 """The same for one line that will be read."""

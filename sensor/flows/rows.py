@@ -37,7 +37,7 @@ FLOW = np.dtype(
         ("first_ts", np.int64),  # first packet, ns
         ("dup_ts", np.int64, (2,)),  # when the newest signature was taken, ns
         ("dup_sign", np.uint32, (8,)),  # signatures of the last four packets of each side
-        ("zero_windows", np.uint16, (2,)),
+        ("gaps", np.uint16, (2,)),
         ("dup_next", np.uint8, (2,)),  # next place in the ring of signatures
         ("stream", np.uint16, (2,)),  # slot + 1 of a buffer of sensor/flows/streams.py, 0 none
         ("looked", np.uint8, (2,)),  # payloads of each side already searched for names
@@ -74,7 +74,7 @@ FLOW = np.dtype(
         ("event_status", np.uint16),  # HTTP status of the answer, 0 none yet
         ("notes", np.uint16),  # NOTE_* bits
         ("rexmits", np.uint16, (2,)),
-        ("gaps", np.uint16, (2,)),
+        ("zero_windows", np.uint16, (2,)),
         # --- rare ---
         ("uid_hi", np.uint64),  # unkeyed digest of key and first packet: the same on every replay
         ("history", np.uint8, (24,)),  # Zeek's letters, ASCII

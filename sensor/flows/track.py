@@ -289,7 +289,10 @@ def track(packets, first, frames, codes, state):
         if i + _AHEAD_SLOT < n:
             prefetch(tab.slots, table.home_slot(tab, codes[i + _AHEAD_SLOT]))
             near = np.int64(tab.slots[table.home_slot(tab, codes[i + _AHEAD_ROW])] & np.uint64(0xFFFFFFFF))
-            prefetch_head(tab.flows, max(near - 1, 0))
+            if packets[i + _AHEAD_ROW]["payload_len"] > 0:
+                prefetch(tab.flows, max(near - 1, 0))
+            else:
+                prefetch_head(tab.flows, max(near - 1, 0))
             prefetch(tab.deadline, max(near - 1, 0))
         p = packets[i]
         if p["status"] != STATUS_OK:
