@@ -80,7 +80,7 @@ class Pipeline:
     """Decoder and flow tracker of one capture, from whatever source: batches in, finished rows to the sink.
 
     sightings : what hosts told of themselves
-    packets : frames taken; oldest_ts, newest_ts : ns, of all frames, None before the first
+    packets : frames taken
     """
 
     def __init__(self, sink: Sink, **options: Any) -> None:
@@ -89,14 +89,19 @@ class Pipeline:
         self.decoder = Decoder()
         self.sightings = Sightings()
         self.packets = 0
-        self.oldest_ts: int | None = None
-        self.newest_ts: int | None = None
+
+    @property
+    def oldest_ts(self) -> int | None:
+        """Time of the oldest frame, ns, None before the first."""
+        return int(self.decoder.span_ns[0]) if self.packets else None
+
+    @property
+    def newest_ts(self) -> int | None:
+        """Time of the newest frame, ns, None before the first."""
+        return int(self.decoder.span_ns[1]) if self.packets else None
 
     def take(self, batch: Batch) -> NDArray[np.void]:
         """Decode a batch and account for its packets; returns their rows, PACKET[n], which the next call fills anew."""
-        oldest, newest = int(batch.ts_ns.min()), int(batch.ts_ns.max())
-        self.oldest_ts = oldest if self.oldest_ts is None else min(self.oldest_ts, oldest)
-        self.newest_ts = newest if self.newest_ts is None else max(self.newest_ts, newest)
         self.packets += len(batch)
         packets = self.decoder.decode(batch)
         self.sightings.add(batch, packets)

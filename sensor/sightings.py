@@ -1,8 +1,8 @@
 """What hosts tell of themselves beside their traffic: MAC addresses in ARP and DHCP, names in DHCP and NetBIOS.
 
-In: batches with their packet rows. Out: a bounded set of facts (address, kind, value) with when each was told. These
-packets are few, so they are read in Python; of a flood of them only so many a batch are, and the rest is counted.
-Each is a claim of whoever sent it. This module never looks at other packets.
+In: batches with their packet rows. Out: a bounded set of facts (address, kind, value) with when each was told. A kernel
+chooses these packets; they are few, so they are read in Python. Of a flood of them only so many a batch are, and the
+rest is counted. Each is a claim of whoever sent it. This module never looks at other packets.
 
 Sources: RFC 826 (ARP), RFC 2131 and 2132 (DHCP and its options), RFC 4702 (FQDN), RFC 1002 section 4.2 (NetBIOS).
 """
@@ -10,14 +10,18 @@ Sources: RFC 826 (ARP), RFC 2131 and 2132 (DHCP and its options), RFC 4702 (FQDN
 from ipaddress import IPv4Address
 
 import numpy as np
+from numba import types as t
 from numpy.typing import NDArray
 
 from sensor.capture.batch import Batch
 from sensor.constants import LINK_ETHERNET, PROTO_UDP, STATUS_NOT_IP, STATUS_OK
+from sensor.dtypes import PACKET_REC
+from sensor.jit import packet_kernel
+from sensor.protocols.reads import FRAMES, be16
 
 MAC, DHCP_NAME, NETBIOS_NAME = "mac", "dhcp", "netbios"
 MAX_FACTS = 1 << 16
-MAX_A_BATCH = 5_000
+MAX_A_BATCH = 2_000
 MAX_NAME_BYTES = 255
 
 Fact = tuple[str, str, str]
@@ -28,6 +32,8 @@ _OPTIONS_AT = 240
 _ACK = 5
 _REGISTERS = (5, 8, 15)  # registration, and refresh in its two spellings
 _WORKSTATION, _GROUP = 0, 0x80
+_ARP, _VLAN = 0x0806, 0x8100
+_OFFSETS = t.Array(t.int64, 1, "C", readonly=True)
 
 
 class Sightings:
@@ -41,30 +47,25 @@ class Sightings:
         self.facts: dict[Fact, list[int]] = {}
         self.skipped = 0
         self._names_of: dict[bytes, str] = {}
+        self._rows = np.zeros(MAX_A_BATCH, np.int64)
 
     def add(self, batch: Batch, packets: NDArray[np.void]) -> None:
         """Take what a batch tells. packets : its PACKET rows"""
-        udp = np.flatnonzero(packets["proto"] == PROTO_UDP)  # few: the rest is asked of them alone
-        src, dst = packets["src_port"][udp], packets["dst_port"][udp]
-        dhcp = ((src == 67) | (src == 68)) & ((dst == 67) | (dst == 68))
-        netbios = (src == 137) & (dst == 137)
-        told = udp[dhcp | netbios]
-        for row in self._some(told[packets["status"][told] == STATUS_OK]):
-            p = packets[row]
-            begin = int(p["payload_off"])
-            payload = batch.frames[begin : begin + int(p["payload_cap"])].tobytes()
-            if p["src_port"] == 137:
-                self._netbios(payload, int(p["ts_ns"]))
-            else:
-                self._dhcp(payload, int(p["ts_ns"]))
-        frames = packets["frame"][packets["status"] == STATUS_NOT_IP].astype(np.int64)
-        frames = frames[(batch.link[frames] == LINK_ETHERNET) & (batch.end[frames] - batch.start[frames] >= 42)]
-        for frame in self._some(frames[_is_arp(batch, frames)]):
-            self._arp(batch.frames[batch.start[frame] : batch.end[frame]].tobytes(), int(batch.ts_ns[frame]))
+        n = int(choose_packets(packets, batch.frames, batch.start, batch.end, batch.link, self._rows))
+        self.skipped += max(n - MAX_A_BATCH, 0)
+        for row in self._rows[: min(n, MAX_A_BATCH)]:
+            self._read(batch, packets[row])
 
-    def _some(self, chosen: NDArray[np.int64]) -> list[int]:
-        self.skipped += max(len(chosen) - MAX_A_BATCH, 0)
-        return [int(i) for i in chosen[:MAX_A_BATCH]]
+    def _read(self, batch: Batch, p: np.void) -> None:
+        ts_ns, frame, begin = int(p["ts_ns"]), int(p["frame"]), int(p["payload_off"])
+        if p["status"] == STATUS_NOT_IP:
+            self._arp(batch.frames[batch.start[frame] : batch.end[frame]].tobytes(), ts_ns)
+            return
+        payload = batch.frames[begin : begin + int(p["payload_cap"])].tobytes()
+        if p["src_port"] == 137:
+            self._netbios(payload, ts_ns)
+        else:
+            self._dhcp(payload, ts_ns)
 
     def _arp(self, frame: bytes, ts_ns: int) -> None:
         at = 18 if frame[12:14] == b"\x81\x00" else 14
@@ -110,13 +111,47 @@ class Sightings:
             self.skipped += 1
 
 
-def _is_arp(batch: Batch, frames: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which Ethernet frames are ARP, also behind one 802.1Q tag."""
-    at = batch.start[frames] + 12
-    tagged = (batch.frames[at] == 0x81) & (batch.frames[at + 1] == 0)
-    at = at + 4 * tagged
-    is_arp: NDArray[np.bool_] = (batch.frames[at] == 0x08) & (batch.frames[at + 1] == 0x06)
-    return is_arp
+@packet_kernel(
+    t.int64(
+        *(PACKET_REC[::1], FRAMES, _OFFSETS, _OFFSETS),
+        *(t.Array(t.uint16, 1, "C", readonly=True), t.int64[::1]),
+    )
+)
+def choose_packets(
+    packets: NDArray[np.void],
+    frames: NDArray[np.uint8],
+    start: NDArray[np.int64],
+    end: NDArray[np.int64],
+    link: NDArray[np.uint16],
+    rows: NDArray[np.int64],
+) -> np.int64:
+    """Which packets are ARP (in Ethernet, also behind one 802.1Q tag), DHCP or NetBIOS names; returns how many are.
+
+    packets : PACKET[n]; frames to link : columns of the batch they came from
+    rows : int64[], out: indexes of the first of these packets, as many as fit
+    """
+    n = np.int64(0)
+    for i in range(packets.shape[0]):
+        p = packets[i]
+        if p["status"] == STATUS_OK:
+            if p["proto"] != PROTO_UDP:
+                continue
+            src, dst = p["src_port"], p["dst_port"]
+            if not (67 <= src <= 68 and 67 <= dst <= 68) and not (src == 137 and dst == 137):
+                continue
+        elif p["status"] == STATUS_NOT_IP:
+            frame = np.int64(p["frame"])
+            at = start[frame] + 12
+            if link[frame] != LINK_ETHERNET or end[frame] - start[frame] < 42:
+                continue
+            if be16(frames, at if be16(frames, at) != _VLAN else at + 4) != _ARP:
+                continue
+        else:
+            continue
+        if n < rows.shape[0]:
+            rows[n] = i
+        n += 1
+    return n
 
 
 def _options(message: bytes) -> dict[int, bytes]:

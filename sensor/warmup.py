@@ -57,10 +57,11 @@ def compile_rest() -> None:
     from sensor.flows.state import new_state, part
     from sensor.flows.tracker import FlowTracker
     from sensor.segments import Columns
+    from sensor.sightings import Sightings
     from sensor.site import Site
     from sensor.store.lake import Lake
 
-    Decoder().decode(empty_batch())
+    Sightings().add(empty_batch(), Decoder().decode(empty_batch()))
     _walk_an_empty_block()
     FlowTracker(lambda out, pool: None, max_flows=16, buffer_rows=16).compile_kernels()
     state = new_state(np.zeros(2, np.uint64), 2, 2, 16, 64)
@@ -112,7 +113,7 @@ def _walk_an_empty_block() -> None:
     block = np.zeros(64, np.uint8)
     none = np.zeros(0, np.int64)
     columns = (none, none, none, np.zeros(0, np.uint32), np.zeros(0, np.uint16), np.zeros(N_RING_COUNTERS, np.int64))
-    walk_block(block, block.view(np.uint16), block.view(np.uint32), 0, *columns)
+    walk_block(block, block.view(np.uint16), block.view(np.uint32), np.zeros(2, np.int64), 0, *columns)
 
 
 _SECTION = b"\x0a\x0d\x0d\x0a\x1c\0\0\0\x4d\x3c\x2b\x1a\1\0\0\0" + b"\xff" * 8 + b"\x1c\0\0\0"

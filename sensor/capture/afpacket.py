@@ -1,7 +1,7 @@
 """Frames from a network interface: a TPACKET_V3 ring that the kernel fills and the kernels of numba read in place.
 
-In: the name of an interface. Out: a `Batch` for each block of the ring, its bytes the ring's own. Needs CAP_NET_RAW and
-nothing else. Never decides what a frame means, and never writes into the ring but to give a block back.
+In: the name of an interface. Out: the frames of each block of the ring as `Batch`es, their bytes the ring's own. Needs
+CAP_NET_RAW and nothing else. Never decides what a frame means, and never writes into the ring but to give a block back.
 
 Source: Documentation/networking/packet_mmap.rst and packet(7) of Linux. Everything is set before the socket is bound to
 the interface, so no frame passes that the filter would have kept out.
@@ -21,13 +21,13 @@ from typing import Any, Self
 
 import numpy as np
 
-from sensor.capture.batch import Batch
+from sensor.capture.batch import BATCH_PACKETS, Batch
 from sensor.capture.fanout import fanout_program
 from sensor.capture.interface import InterfaceFacts, interface_facts, must_be_watchable
 from sensor.capture.ring import (
+    BLOCK_FIRST,
     BLOCK_PACKETS,
     BLOCK_STATUS,
-    MIN_SLOT_BYTES,
     N_RING_COUNTERS,
     RING_FRAMES,
     RING_HARDWARE_TIME,
@@ -38,7 +38,7 @@ from sensor.capture.ring import (
 from sensor.errors import PrivilegeError, UsageError
 
 BLOCK_BYTES = 1 << 20
-"""One block, and so the largest batch. Larger ones leave the processor's cache, smaller ones cost more calls."""
+"""One block: what is handed over at once where frames come fast."""
 RETIRE_MS = 100
 """A block that is not full is handed over after this time: what an idle link waits for its frames."""
 DEFAULT_RING_MIB = 128
@@ -150,12 +150,13 @@ class Ring:
         self._blocks = list(ring)
         self._halves = list(ring.view(np.uint16))
         self._words = list(ring.view(np.uint32))
-        self._status = ring.view(np.uint32)[:, BLOCK_STATUS]
-        room = BLOCK_BYTES // MIN_SLOT_BYTES
-        self._start, self._end, self._ts_ns = (np.zeros(room, np.int64) for _ in range(3))
-        self._wire_len = np.zeros(room, np.uint32)
-        self._vlan_id = np.zeros(room, np.uint16)
-        self._link = np.full(room, self.interface.link, np.uint16)
+        self._place = np.zeros(2, np.int64)
+        self._start, self._end, self._ts_ns = (np.zeros(BATCH_PACKETS, np.int64) for _ in range(3))
+        self._wire_len = np.zeros(BATCH_PACKETS, np.uint32)
+        self._vlan_id = np.zeros(BATCH_PACKETS, np.uint16)
+        self._link = np.full(BATCH_PACKETS, self.interface.link, np.uint16)
+        self._poll = select.poll()
+        self._poll.register(self._socket, select.POLLIN | select.POLLERR)
         membership = struct.pack("=iHH8x", self.interface.index, _MR_PROMISC, 0)
         if not self.interface.is_loopback:
             self._option(_ADD_MEMBERSHIP, membership)
@@ -168,9 +169,7 @@ class Ring:
         """Wait until a block is ready; False after the time, or when the interface went down."""
         if self._words[self._next][BLOCK_STATUS] & _USER:
             return True
-        poll = select.poll()
-        poll.register(self._socket, select.POLLIN | select.POLLERR)
-        events = [event for _, event in poll.poll(timeout_s * 1000)]
+        events = [event for _, event in self._poll.poll(timeout_s * 1000)]
         if any(event & select.POLLERR for event in events):
             # the interface went down; the error is told until somebody reads it
             self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -185,23 +184,26 @@ class Ring:
             words = self._words[self._next]
             if not words[BLOCK_STATUS] & _USER:
                 return
-            if words[BLOCK_PACKETS]:
-                block = self._blocks[self._next]
-                n = walk_block(
-                    *(block, self._halves[self._next], words, int(self._takes_outgoing)),
-                    *(self._start, self._end, self._ts_ns, self._wire_len, self._vlan_id, self._counters),
+            block = self._blocks[self._next]
+            self._place[:] = words[BLOCK_FIRST], words[BLOCK_PACKETS]
+            while n := walk_block(
+                *(block, self._halves[self._next], words, self._place, int(self._takes_outgoing)),
+                *(self._start, self._end, self._ts_ns, self._wire_len, self._vlan_id, self._counters),
+            ):
+                yield Batch(
+                    *(block, self._start[:n], self._end[:n], self._ts_ns[:n]),
+                    *(self._wire_len[:n], self._link[:n], self._vlan_id[:n]),
                 )
-                if n:
-                    yield Batch(
-                        *(block, self._start[:n], self._end[:n], self._ts_ns[:n]),
-                        *(self._wire_len[:n], self._link[:n], self._vlan_id[:n]),
-                    )
             words[BLOCK_STATUS] = _KERNEL
             self._next = (self._next + 1) % self.n_blocks
 
     def occupancy(self) -> float:
         """Share of the ring's blocks that wait to be read, 0 to 1."""
-        return int(np.count_nonzero(self._status & _USER)) / self.n_blocks
+        # the kernel fills them in order, so what waits follows the next one
+        n = 0
+        while n < self.n_blocks and self._words[(self._next + n) % self.n_blocks][BLOCK_STATUS] & _USER:
+            n += 1
+        return n / self.n_blocks
 
     def counts(self) -> RingCounts:
         """Everything counted so far."""
@@ -223,7 +225,6 @@ class Ring:
         self._socket.close()
         # the views hold the mapping open; it goes with the last of them
         self._blocks, self._halves, self._words = [], [], []
-        self._status = np.zeros(0, np.uint32)
 
     def __enter__(self) -> Self:
         return self

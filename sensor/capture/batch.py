@@ -5,6 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+BATCH_PACKETS = 4096
+"""The most frames in one. With more, what one step writes has left the processor's cache when the next one reads it."""
+
 
 @dataclass(slots=True)
 class Batch:

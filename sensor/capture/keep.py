@@ -192,11 +192,11 @@ def _put(frames, first, n_bytes, wire_len, ts_ns, tag, buffer, words, tally):
     t.int64(
         *(PACKET_REC[::1], t.int64, t.uint64[::1]),
         *(FRAMES, t.int64[::1], t.int64[::1], t.uint32[::1], t.uint16[::1]),
-        *(_RULES_REC, _AGE_REC[::1], _SUSPECT_REC[::1], t.uint8[::1], _BUFFER, _WORDS, _TALLY),
+        *(_RULES_REC[::1], _AGE_REC[::1], _SUSPECT_REC[::1], t.uint8[::1], _BUFFER, _WORDS, _TALLY),
     )
 )
 def keep_frames(
-    packets, first, codes, frames, start, end, wire_len, vlan_id, rules, ages, suspects, marks, buffer, words, tally
+    packets, first, codes, frames, start, end, wire_len, vlan_id, rule, ages, suspects, marks, buffer, words, tally
 ):
     """Put the frames to be kept of packets[first:] into the buffer; return the index of the next row to be looked at.
 
@@ -204,13 +204,14 @@ def keep_frames(
 
     packets, codes : PACKET[n] and uint64[n], as the flow tracker took them
     frames to vlan_id : columns of the batch they came from
-    rules : RULES; ages : AGE[WAYS * lines], changed
+    rule : RULES[1]; ages : AGE[WAYS * lines], changed
     suspects, marks : see `sorted_suspects`
     buffer, words : the same memory as uint8[] and uint32[], with room for a block of MAX_FRAME_BYTES at least; of
         length 0: nothing is kept, what would have been is counted as LOST
     tally : int64[N_TALLY], added to
     """
     n = packets.shape[0]
+    rules = rule[0]
     if first == 0:
         tally[LAST_FRAME] = -1
     has_buffer = buffer.shape[0] > 0

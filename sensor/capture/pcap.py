@@ -10,8 +10,8 @@ import struct
 import numpy as np
 from numba import types
 
+from sensor.capture.batch import BATCH_PACKETS
 from sensor.capture.walk import (
-    BATCH_PACKETS,
     DAMAGE,
     MAX_FRAME_BYTES,
     MAX_RECORD_BYTES,

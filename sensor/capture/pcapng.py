@@ -10,8 +10,8 @@ import struct
 import numpy as np
 from numba import from_dtype, types
 
+from sensor.capture.batch import BATCH_PACKETS
 from sensor.capture.walk import (
-    BATCH_PACKETS,
     DAMAGE,
     LAST_TS_NS,
     MAX_RECORD_BYTES,

@@ -9,10 +9,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from sensor.capture.batch import Batch
+from sensor.capture.batch import BATCH_PACKETS, Batch
 from sensor.jit import kernel
 
-BATCH_PACKETS = 32768
 MAX_FRAME_BYTES = 262144  # libpcap's largest snaplen for network link types; a larger declared snaplen raises it
 MAX_RECORD_BYTES = 16 << 20  # no record may make the buffer grow past this, whatever the file declares
 

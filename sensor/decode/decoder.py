@@ -16,6 +16,7 @@ from sensor.decode.fragments import FRAGMENT, N_FRAGMENTS
 from sensor.decode.kernels import decode_frames
 from sensor.dtypes import PACKET
 
+_INT64 = np.iinfo(np.int64)
 _MAX_BATCH_BYTES = 2**31 - 1  # PACKET.payload_off is int32
 
 
@@ -27,12 +28,14 @@ class Decoder:
     status_counts : int64[len(STATUS_NAMES)], rows by STATUS_*
     tunnel_counts : int64[len(TUNNEL_NAMES)], rows by the innermost tunnel around them
     link_counts : frames by LINKTYPE_
+    span_ns : int64[2], times of the oldest and the newest frame; the first is the greater one before any frame
     """
 
     def __init__(self) -> None:
         self.status_counts: NDArray[np.int64] = np.zeros(len(c.STATUS_NAMES), np.int64)
         self.tunnel_counts: NDArray[np.int64] = np.zeros(len(c.TUNNEL_NAMES), np.int64)
         self._link_counts: NDArray[np.int64] = np.zeros(2**16, np.int64)
+        self.span_ns: NDArray[np.int64] = np.array([_INT64.max, _INT64.min])
         self._packets: NDArray[np.void] = np.empty(0, PACKET)
         self._blank: NDArray[np.void] = np.zeros(1, PACKET)
         self._fragments: NDArray[np.void] = np.zeros(N_FRAGMENTS, FRAGMENT)
@@ -73,5 +76,6 @@ class Decoder:
             self.status_counts,
             self._link_counts,
             self.tunnel_counts,
+            self.span_ns,
         )
         return self._packets[:n_rows]

@@ -16,9 +16,11 @@ from sensor.decode.network import IPV4_MAPPED
 from sensor.decode.reads import be16, be32, byte_at
 from sensor.decode.tunnels import is_tunnel_port
 from sensor.dtypes import PACKET
+from sensor.flows.prefetch import prefetch_line
 from sensor.jit import packet_kernel
 
 _MAX_WIRE_BYTES = 1 << 20  # a length on the wire beyond what segmentation offload makes is not believed
+_AHEAD = 8  # frames looked ahead, so that their headers are here when they are
 
 _SIGNATURE = types.int64(
     types.Array(types.uint8, 1, "C", readonly=True),
@@ -33,6 +35,7 @@ _SIGNATURE = types.int64(
     from_dtype(FRAGMENT)[::1],
     types.uint64[::1],
     from_dtype(PACKET)[::1],
+    types.int64[::1],
     types.int64[::1],
     types.int64[::1],
     types.int64[::1],
@@ -56,6 +59,7 @@ def decode_frames(
     status_counts: NDArray[np.int64],
     link_counts: NDArray[np.int64],
     tunnel_counts: NDArray[np.int64],
+    span: NDArray[np.int64],
 ) -> np.int64:
     """Decode the frames of a batch (its arrays come first); returns how many rows were filled.
 
@@ -65,11 +69,17 @@ def decode_frames(
     blank : PACKET[1] of zeros
     status_counts, tunnel_counts : rows by STATUS_* and TUNNEL_*, added to
     link_counts : int64[65536], frames by link type, added to
+    span : int64[2], times of the oldest and the newest frame, ns, widened
     """
+    oldest, newest = span[0], span[1]
     n_rows = np.int64(0)
     n_short = 0
     for i in range(start.shape[0]):
-        first, last = start[i], end[i]
+        if i + _AHEAD < start.shape[0]:
+            prefetch_line(frames, start[i + _AHEAD])
+            prefetch_line(frames, start[i + _AHEAD] + 53)  # where plain headers end
+        first, last, ts = start[i], end[i], ts_ns[i]
+        oldest, newest = min(oldest, ts), max(newest, ts)
         wire_end = first + min(np.int64(wire_len[i]), _MAX_WIRE_BYTES)
         wire_end = max(wire_end, last)
         vlan = np.int64(vlan_id[i])
@@ -114,7 +124,7 @@ def decode_frames(
                 ident, ttl = be16(frames, ip + 4), byte_at(frames, ip + 8)
                 src, dst = be32(frames, ip + 12), be32(frames, ip + 16)
                 payload = min(l4 + header_bytes, ip_captured)
-                packets["ts_ns"][n_rows] = ts_ns[i]
+                packets["ts_ns"][n_rows] = ts
                 packets["src_hi"][n_rows] = 0
                 packets["src_lo"][n_rows] = IPV4_MAPPED | np.uint64(src)
                 packets["dst_hi"][n_rows] = 0
@@ -154,7 +164,7 @@ def decode_frames(
             wire_end,
             np.int64(link[i]),
             np.int64(vlan_id[i]),
-            ts_ns[i],
+            ts,
             packets,
             n_rows,
             fragments,
@@ -162,11 +172,12 @@ def decode_frames(
             blank,
         )
         for row in range(n_rows, after):
-            packets["ts_ns"][row] = ts_ns[i]
+            packets["ts_ns"][row] = ts
             packets["frame"][row] = i
             status_counts[packets["status"][row]] += 1
             tunnel_counts[packets["tunnel"][row]] += 1
         n_rows = after
+    span[0], span[1] = oldest, newest
     link_counts[c.LINK_ETHERNET] += n_short
     status_counts[c.STATUS_OK] += n_short
     tunnel_counts[c.TUNNEL_NONE] += n_short

@@ -8,10 +8,10 @@ import numpy as np
 from numba import types as t
 
 from sensor.constants import APP_MDNS, APP_NBNS
-from sensor.flows.out import address_id
+from sensor.flows.out import address_id, bucket_of
 from sensor.flows.pool import intern
 from sensor.flows.rows import FLOW_REC
-from sensor.flows.state import N_DNS, STATE_REC
+from sensor.flows.state import N_DNS, STATE_ARG, STATE_REC
 from sensor.jit import packet_kernel as kernel
 from sensor.protocols.dns import ANSWERS_BYTES, QNAME_BYTES, QTYPE, RCODE, TXID
 from sensor.protocols.siphash import siphash13, siphash13_text
@@ -48,9 +48,10 @@ def _note_open(s, row):
     scratch.pending[place] = np.int32(row + 1)
 
 
-@kernel(t.void(STATE_REC))
-def reopen(s):
+@kernel(t.void(STATE_ARG))
+def reopen(state):
     """Note the rows that stayed in the buffer, after `pending` was cleared."""
+    s = state[0]
     for row in range(s.out.n[N_DNS]):
         _note_open(s, row)
 
@@ -77,7 +78,7 @@ def _new_row(s, f, ts, key):
     q["qtype"] = np.uint16(scratch.info[QTYPE])
     q["rcode"] = -1
     q["proto"] = f["proto"]
-    q["bucket"] = f["bucket"]
+    q["bucket"] = bucket_of(f["orig_hi"], f["orig_lo"])
     q["has_query"] = 0
     q["is_open"] = 0
     q["app"] = f["app"]

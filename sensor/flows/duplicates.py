@@ -30,7 +30,7 @@ def _payload_sample(p, frames):
     return word
 
 
-@kernel(t.boolean(FLOW_REC, t.int64, PACKET_REC, FRAMES))
+@kernel(t.boolean(FLOW_REC, t.int64, PACKET_REC, FRAMES), forceinline=True)
 def is_duplicate(f, d, p, frames):
     """Whether packet p of side d is a copy of one of that side's last four; else note it.
 

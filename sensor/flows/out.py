@@ -27,7 +27,7 @@ from sensor.flows.rows import (
     STATE_SHR,
     WOKEN_NOT,
 )
-from sensor.flows.state import N_DNS, N_EVENTS, N_FLOWS, STATE_REC
+from sensor.flows.state import N_DNS, N_EVENTS, N_FLOWS, STATE_ARG, STATE_REC
 from sensor.jit import packet_kernel as kernel
 from sensor.protocols.text import format_ip, put_decimal, put_ip
 
@@ -143,7 +143,7 @@ def close_event(s, f):
     e["proto"] = f["proto"]
     e["kind"] = np.uint8(kind)
     e["answered"] = f["event_answered"]
-    e["bucket"] = f["bucket"]
+    e["bucket"] = bucket_of(f["orig_hi"], f["orig_lo"])
     f["event_open"] = 0
 
 
@@ -209,7 +209,7 @@ def report_flow(s, f, reason, with_event):
     r["conn_state"] = np.uint8(_state_of(f))
     r["end_reason"] = np.uint8(reason)
     r["tunnel"] = f["tunnel"]
-    r["bucket"] = f["bucket"]
+    r["bucket"] = bucket_of(f["orig_hi"], f["orig_lo"])
     if reason == END_ACTIVE:
         f["reported_pkts"][0] = f["pkts"][0]
         f["reported_pkts"][1] = f["pkts"][1]
@@ -220,13 +220,13 @@ def report_flow(s, f, reason, with_event):
         f["report_ts"] = f["last_ts"]
 
 
-@kernel(t.void(STATE_REC))
-def add_queries(s):
+@kernel(t.void(STATE_ARG))
+def add_queries(state):
     """Write an event for each DNS question in the buffer: the name asked for is the destination.
 
     There is room: `track` keeps one event free for every DNS row.
     """
-    out = s.out
+    out = state[0].out
     for i in range(out.n[N_DNS]):
         q = out.dns[i]
         if not q["has_query"]:

@@ -1,7 +1,7 @@
 """Row layouts of the flow table and of what leaves it, one sentence and a unit for each field.
 
 `*_id` fields are entries of the text pool (sensor/flows/pool.py), 0 is the empty text.
-Fields stand in order of use and falling size: what every packet touches fills the first two cache lines.
+A flow is seven cache lines of 64 bytes; what every packet touches fills the first three.
 """
 
 from typing import Any
@@ -11,21 +11,23 @@ import numpy as np
 
 FLOW = np.dtype(
     [
-        # --- key and clock: line 0 ---
+        # --- what every packet touches: lines 0 to 2 ---
         ("orig_hi", np.uint64),  # originator address, upper half (see sensor/dtypes.py)
         ("orig_lo", np.uint64),  # originator address, lower half
         ("resp_hi", np.uint64),  # responder address, upper half
         ("resp_lo", np.uint64),  # responder address, lower half
-        ("hash", np.uint64),  # keyed hash of the unordered key, to find the slot again
+        ("last_ts", np.int64),  # newest packet that counts for the duration, ns
+        ("report_ts", np.int64),  # start of the part of the flow not yet reported, ns
         ("key_port", np.uint32),  # originator port << 16 | responder port (ICMP: type and Zeek's counterpart)
+        ("history_bits", np.uint32),  # letters already in the history; low half originator
         ("proto", np.uint8),  # IP protocol number
         ("is_closed", np.uint8),  # 1: TCP is over, only late packets may follow
         ("state", np.uint8, (2,)),  # TCP endpoint state, see sensor/flows/tcp.py; UDP, ICMP: 1 when it sent
-        ("last_ts", np.int64),  # newest packet that counts for the duration, ns
-        ("last_payload_ts", np.int64),  # newest payload either way, ns
-        # --- counters: lines 1 and 2 ---
+        ("ends", np.uint8),  # bits: 1 << side, a FIN was seen; 4 << side, its close was taken note of
+        ("is_carrier", np.uint8),  # a UDP tunnel's outer flow: its inner packets have flows of their own
+        ("event_answered", np.uint8),
+        ("had_payload", np.uint8),  # 1: last_payload_ts holds
         ("ip_bytes", np.int64, (2,)),  # sum of IP total lengths, bytes
-        ("payload_bytes", np.int64, (2,)),  # payload that was new (TCP: by sequence number), bytes
         ("pkts", np.uint32, (2,)),
         ("start_seq", np.uint32, (2,)),  # sequence number of the SYN, or one before the first byte seen
         ("last_seq", np.uint32, (2,)),  # one past the highest sequence number sent
@@ -33,13 +35,30 @@ FLOW = np.dtype(
         ("seq_wraps", np.uint16, (2,)),  # times last_seq wrapped
         ("ack_wraps", np.uint16, (2,)),  # times ack_seq wrapped
         ("first_ts", np.int64),  # first packet, ns
-        ("report_ts", np.int64),  # start of the part of the flow not yet reported, ns
+        ("dup_ts", np.int64, (2,)),  # when the newest signature was taken, ns
+        ("dup_sign", np.uint32, (8,)),  # signatures of the last four packets of each side
+        ("gaps", np.uint16, (2,)),
+        ("dup_next", np.uint8, (2,)),  # next place in the ring of signatures
+        ("stream", np.uint16, (2,)),  # slot + 1 of a buffer of sensor/flows/streams.py, 0 none
+        ("looked", np.uint8, (2,)),  # payloads of each side already searched for names
+        ("reads", np.uint8),  # READS_*: what the originator's next payload is read as
+        ("is_asked", np.uint8),  # ASKS_*: what waits for its answer
+        ("woken", np.uint8),  # WOKEN_*: how the responder ended the last silence
+        ("event_open", np.uint8),  # 1: the event_* fields describe an event not yet written
+        # --- payloads: line 3 ---
+        ("last_payload_ts", np.int64),  # newest payload either way, ns
+        ("payload_bytes", np.int64, (2,)),  # payload that was new (TCP: by sequence number), bytes
         ("event_ts", np.int64),  # start of the open event, ns
         ("event_last_ts", np.int64),  # its newest packet, ns
         ("event_bytes", np.int64, (2,)),  # new payload in it so far, bytes
-        ("dup_ts", np.int64, (2,)),  # when the newest signature was taken, ns
-        ("dup_sign", np.uint32, (8,)),  # signatures of the last four packets of each side
-        # --- names and small counters: line 3 ---
+        ("prev_state", np.uint8, (2,)),
+        ("app", np.uint8),  # code of sensor/protocols/apps.py
+        ("event_kind", np.uint8),  # KIND_*
+        ("event_source", np.uint8),  # SOURCE_* of event_dest_id
+        ("name_source", np.uint8),  # SOURCE_* of name_id
+        ("is_refused", np.uint8),  # 1: the SOCKS server refused what it was asked for
+        ("is_self_paced", np.uint8),  # 1: the originator ended the last silence
+        # --- names and small counters: line 4 ---
         ("event_dest_id", np.uint32),  # destination asked for in the event (proxy request, Host), else 0
         ("event_uri_id", np.uint32),
         ("event_agent_id", np.uint32),
@@ -49,54 +68,34 @@ FLOW = np.dtype(
         ("name_id", np.uint32),  # best name of the responder
         ("agent_id", np.uint32),  # first User-Agent
         ("proxy_id", np.uint32),  # "address:port" of the proxy this flow speaks to
-        ("history_bits", np.uint32),  # letters already in the history; low half originator
-        ("event_kind", np.uint8),  # KIND_*
-        ("event_answered", np.uint8),
-        ("event_source", np.uint8),  # SOURCE_* of event_dest_id
-        ("name_source", np.uint8),  # SOURCE_* of name_id
-        ("app", np.uint8),  # code of sensor/protocols/apps.py
-        ("history_len", np.uint8),
-        ("prev_state", np.uint8, (2,)),
-        ("fins", np.uint8, (2,)),  # FINs seen, saturating
-        ("closed", np.uint8, (2,)),  # 1: this side's close was taken note of
-        ("dup_next", np.uint8, (2,)),  # next place in the ring of signatures
-        ("looked", np.uint8, (2,)),  # payloads of each side already searched for names
-        ("reads", np.uint8),  # READS_*: what the originator's next payload is read as
-        ("is_asked", np.uint8),  # ASKS_*: what waits for its answer
-        ("resolved", np.uint8),  # 1: the address was an answer to the client, or to anyone, before
-        ("tunnel", np.uint8),  # constants.TUNNEL_* of the first packet
-        ("is_carrier", np.uint8),  # a UDP tunnel's outer flow: its inner packets have flows of their own
-        ("is_query", np.uint8),  # DNS: its events are its queries
-        ("event_open", np.uint8),  # 1: the event_* fields describe an event not yet written
-        ("had_payload", np.uint8),  # 1: last_payload_ts holds
-        ("bucket", np.uint8),  # partition of the originator in the lake
-        ("is_refused", np.uint8),  # 1: the SOCKS server refused what it was asked for
-        ("woken", np.uint8),  # WOKEN_*: how the responder ended the last silence
-        ("is_self_paced", np.uint8),  # 1: the originator ended the last silence
-        ("stream", np.uint16, (2,)),  # slot + 1 of a buffer of sensor/flows/streams.py, 0 none
+        ("body_seq", np.uint32),  # TCP sequence number at which `body_left` held
+        ("hash", np.uint32),  # upper half of the keyed hash of the unordered key, to find the slot again
+        ("body_left", np.int64),  # bytes of a request's body that are still to come
         ("event_status", np.uint16),  # HTTP status of the answer, 0 none yet
         ("notes", np.uint16),  # NOTE_* bits
         ("rexmits", np.uint16, (2,)),
-        ("gaps", np.uint16, (2,)),
         ("zero_windows", np.uint16, (2,)),
-        ("vlan_id", np.uint16),
-        ("duplicates", np.uint16),
+        # --- rare ---
+        ("uid_hi", np.uint64),  # unkeyed digest of key and first packet: the same on every replay
         ("history", np.uint8, (24,)),  # Zeek's letters, ASCII
         ("history_seq", np.uint32, (6,)),  # last S, F, R sequence numbers of each side: repeats are not written
-        # --- rare ---
+        ("vlan_id", np.uint16),
+        ("duplicates", np.uint16),
+        ("history_len", np.uint8),
+        ("resolved", np.uint8),  # 1: the address was an answer to the client, or to anyone, before
+        ("tunnel", np.uint8),  # constants.TUNNEL_* of the first packet
+        ("is_query", np.uint8),  # DNS: its events are its queries
+        ("uid_lo", np.uint64),
         ("push_ts", np.int64),  # when the responder spoke unasked, ns
         ("push_bytes", np.int64),  # new payload since, which belongs to no event yet, bytes
-        ("body_seq", np.uint32),  # TCP sequence number at which `body_left` held
-        ("body_left", np.int64),  # bytes of a request's body that are still to come
         ("reported_ip_bytes", np.int64, (2,)),
         ("reported_bytes", np.int64, (2,)),
         ("reported_pkts", np.uint32, (2,)),
-        ("uid_hi", np.uint64),  # unkeyed digest of key and first packet: the same on every replay
-        ("uid_lo", np.uint64),
     ]
 )
 """One live flow."""
 FLOW_REC = numba.from_dtype(FLOW)
+assert FLOW.itemsize == 7 * 64
 
 FACT = np.dtype(
     [

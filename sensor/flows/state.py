@@ -15,6 +15,8 @@ from sensor.flows.table import TABLE, begin_table
 from sensor.protocols.quic import KEYS_BYTES
 from sensor.protocols.tls_fingerprint import FINGERPRINTS
 
+_LINE_BYTES = 64  # of the processor's cache
+
 # --- where the names come from that packets themselves do not show ---
 CACHED = np.dtype([("code", np.uint64), ("expiry", np.int64), ("name", np.uint32), ("pad", np.uint8, (4,))])
 """A name by (client, address): keyed hash of both addresses, 0 free; packet time it ages at, ns; pool number."""
@@ -94,10 +96,12 @@ CLOCK = np.dtype(
     ]
 )
 
-# --- work space of the parsers ---
+# --- work space ---
+KEYS_AT_ONCE = 64
 SCRATCH = np.dtype(
     [
         ("spans", np.int32, (64,)),
+        ("keys", np.uint64, (5, KEYS_AT_ONCE)),  # words of flow keys that are hashed together
         ("qname", np.uint8, (1024,)),
         ("answers", np.uint8, (1024,)),
         ("addresses", np.uint64, (32, 2)),
@@ -113,6 +117,7 @@ SCRATCH = np.dtype(
 
 STATE = np.dtype(
     [
+        ("table", TABLE),
         ("clock", CLOCK),
         ("config", CONFIG),
         ("scratch", SCRATCH),
@@ -122,10 +127,12 @@ STATE = np.dtype(
         ("out", OUT),
         ("prints", FINGERPRINTS),
         ("pool", POOL),
-        ("table", TABLE),
     ]
 )
 STATE_REC = numba.from_dtype(STATE)
+STATE_ARG = STATE_REC[::1]
+"""How Python hands it to a kernel: an array of one. For a record numba asks numpy for its layout as text, at each call:
+30 microseconds."""
 
 
 def begin_streams(streams: Any) -> None:
@@ -142,7 +149,9 @@ def new_state(
     key : uint64[2], secret of the hashes; max_flows : live flows at most; buffer_rows : finished flows held at most,
     twice as many events and half as many DNS rows; n_texts, n_bytes : room of the text pool
     """
-    state = np.zeros(1, STATE)
+    memory = np.zeros(STATE.itemsize + _LINE_BYTES, np.uint8)
+    first = -memory.ctypes.data % _LINE_BYTES  # rows of flows are to fill whole lines
+    state = memory[first : first + STATE.itemsize].view(STATE)
     begin_table(part(state, "table"), max_flows, key)
     begin_pool(part(state, "pool"), n_texts, n_bytes, key)
     begin_streams(part(state, "streams"))

@@ -38,6 +38,15 @@ _MAX_HISTORY = 24
 _BIT_S, _BIT_F, _BIT_R, _BIT_D, _BIT_A, _BIT_I, _BIT_Q = 1, 2, 4, 8, 16, 32, 64
 
 
+_FIN_SEEN, _CLOSE_NOTED = 1, 4  # bits of FLOW.ends for the originator; the responder's are one higher
+
+
+@kernel(t.boolean(FLOW_REC, t.int64))
+def has_closed(f, d):
+    """Whether it was taken note of that side d closed the connection."""
+    return f["ends"] & (_CLOSE_NOTED << d) != 0
+
+
 @kernel(t.int64(t.int64, t.int64))
 def distance(a, b):
     """Signed distance a - b of two sequence numbers, modulo 2**32 (RFC 9293 section 3.4)."""
@@ -53,10 +62,16 @@ def add_letter(f, d, letter):
         f["history_len"] = np.uint8(n + 1)
 
 
+@kernel(t.uint32(t.int64, t.int64))
+def _bit_of(bit, d):
+    """A bit of FLOW.history_bits, for side d."""
+    return np.uint32(bit) << np.uint32(16 * d)
+
+
 @kernel(t.boolean(FLOW_REC, t.int64, t.int64, t.int64))
 def _once(f, d, bit, letter):
     """Append a letter the first time; whether it had been there already."""
-    mask = np.uint32(bit) << np.uint32(16 * d)
+    mask = _bit_of(bit, d)
     if f["history_bits"] & mask:
         return True
     f["history_bits"] |= mask
@@ -142,7 +157,7 @@ def _move_last(f, d, past):
     f["last_seq"][d] = np.uint32(past)
 
 
-@kernel(t.void(FLOW_REC, t.int64, t.int64, t.int64))
+@kernel(t.void(FLOW_REC, t.int64, t.int64, t.int64), forceinline=True)
 def _take_ack(f, d, flags, ack):
     """Use an acknowledgement for what it says of the other side's bytes, also of bytes the mirror did not show."""
     peer = 1 - d
@@ -170,7 +185,7 @@ def _take_ack(f, d, flags, ack):
         f["ack_seq"][peer] = np.uint32(ack)
 
 
-@kernel(t.int64(FLOW_REC, t.int64, t.int64, t.uint32, t.int64))
+@kernel(t.int64(FLOW_REC, t.int64, t.int64, t.uint32, t.int64), forceinline=True)
 def _take_segment(f, d, flags, past, length):
     """Move the highest sequence number on; return how many payload bytes were new."""
     ahead = distance(past, f["last_seq"][d])
@@ -247,11 +262,11 @@ def _advance(f, d, flags, seq, length):
             close = True
     elif state == CLOSED and flags & TCP_RST and f["state"][peer] != CLOSED:
         _set_state(f, d, RESET)
-        close = not f["closed"][d]
+        close = not has_closed(f, d)
     return close
 
 
-@kernel(t.int64(FLOW_REC, t.int64, t.int64, t.int64, t.int64, t.int64, t.int64, t.int64))
+@kernel(t.int64(FLOW_REC, t.int64, t.int64, t.int64, t.int64, t.int64, t.int64, t.int64), forceinline=True)
 def update(f, d, flags, seq, ack, window, length, ts):
     """Take one segment from side d (0 originator, 1 responder).
 
@@ -259,21 +274,24 @@ def update(f, d, flags, seq, ack, window, length, ts):
     Returns the payload bytes in it that were not seen before. Sets f.is_closed when the connection is over.
     """
     past = np.uint32(seq + (0 if flags & TCP_RST else length) + (flags & TCP_SYN != 0) + (flags & TCP_FIN != 0))
-    _start_side(f, d, flags, seq, past)
-    _write_history(f, d, flags, seq, length)
+    is_plain = not flags & (TCP_SYN | TCP_FIN | TCP_RST) and f["state"][d] != INACTIVE  # it changes no state
+    if not is_plain:
+        _start_side(f, d, flags, seq, past)
+    if not is_plain or not f["history_bits"] & _bit_of(_BIT_D if length > 0 else _BIT_A, d):
+        _write_history(f, d, flags, seq, length)
     peer = 1 - d
     if window == 0 and not flags & TCP_RST and f["state"][peer] != CLOSED and f["state"][d] != RESET:
         count_letter(f, d, f["zero_windows"], 87)
-    if not (f["closed"][0] and f["closed"][1]):
+    if not (has_closed(f, 0) and has_closed(f, 1)):
         f["last_ts"] = max(f["last_ts"], ts)
-    if flags & TCP_FIN and f["fins"][d] < 255:
-        f["fins"][d] += 1
+    if flags & TCP_FIN:
+        f["ends"] |= np.uint8(_FIN_SEEN << d)
     if flags & TCP_ACK:
         _take_ack(f, d, flags, ack)
     fresh = _take_segment(f, d, flags, past, length)
-    if _advance(f, d, flags, seq, length) and not f["closed"][d]:
-        f["closed"][d] = 1
-        if f["state"][d] == RESET or f["closed"][peer] or f["state"][peer] == INACTIVE:
+    if not is_plain and _advance(f, d, flags, seq, length) and not has_closed(f, d):
+        f["ends"] |= np.uint8(_CLOSE_NOTED << d)
+        if f["state"][d] == RESET or has_closed(f, peer) or f["state"][peer] == INACTIVE:
             f["is_closed"] = 1
     return fresh
 
@@ -281,7 +299,7 @@ def update(f, d, flags, seq, ack, window, length, ts):
 @kernel(t.boolean(FLOW_REC, t.int64))
 def saw_syn(f, d):
     """Whether side d's SYN was seen, so that `start_seq` tells where its bytes begin."""
-    return f["history_bits"] & (np.uint32(_BIT_S) << np.uint32(16 * d)) != 0
+    return f["history_bits"] & _bit_of(_BIT_S, d) != 0
 
 
 @kernel(t.boolean(FLOW_REC))
@@ -331,7 +349,7 @@ def size(f, d):
     total = max(last, acked) - start
     if total > 0:
         total -= 1  # the SYN
-    if f["fins"][d] > 0 and total > 0:
+    if f["ends"] & (_FIN_SEEN << d) and total > 0:
         total -= 1
     return max(total, np.int64(0))
 

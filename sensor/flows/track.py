@@ -16,10 +16,10 @@ from sensor.flows.duplicates import is_duplicate
 from sensor.flows.exchanges import add_payload, begin_exchange
 from sensor.flows.facts import free_facts
 from sensor.flows.keys import is_flipped, key_port, side
-from sensor.flows.out import bucket_of, mix, open_event, report_flow
+from sensor.flows.out import mix, open_event, report_flow
 from sensor.flows.payload import TAKES
 from sensor.flows.pool import nearly_full
-from sensor.flows.prefetch import prefetch
+from sensor.flows.prefetch import prefetch, prefetch_head
 from sensor.flows.rows import (
     END_ACTIVE,
     END_END,
@@ -30,7 +30,7 @@ from sensor.flows.rows import (
     NOTE_NO_LOOKUP,
     SOURCE_DNS,
 )
-from sensor.flows.state import DNS_ROOM, N_DNS, N_EVENTS, N_FLOWS, ROOM, STATE_REC
+from sensor.flows.state import DNS_ROOM, N_DNS, N_EVENTS, N_FLOWS, ROOM, STATE_ARG, STATE_REC
 from sensor.flows.streams import close_streams
 from sensor.flows.unreachable import mark_refused, says_unreachable
 from sensor.jit import packet_kernel as kernel
@@ -65,7 +65,6 @@ def _begin(s, p, port, row):
         f["orig_hi"], f["orig_lo"] = p["src_hi"], p["src_lo"]
         f["resp_hi"], f["resp_lo"] = p["dst_hi"], p["dst_lo"]
         f["key_port"] = port
-    f["bucket"] = bucket_of(f["orig_hi"], f["orig_lo"])
     f["proto"] = p["proto"]
     f["first_ts"] = p["ts_ns"]
     f["last_ts"] = p["ts_ns"]
@@ -100,11 +99,11 @@ def _restart(f, ts):
     """
     for d in range(2):
         f["state"][d] = f["prev_state"][d] = 0
-        f["fins"][d] = f["closed"][d] = 0
         f["pkts"][d] = f["reported_pkts"][d] = 0
         f["ip_bytes"][d] = f["reported_ip_bytes"][d] = 0
         f["reported_bytes"][d] = 0
         f["seq_wraps"][d] = f["ack_wraps"][d] = 0
+    f["ends"] = 0
     f["history_len"] = 0
     f["history_bits"] = 0
     f["first_ts"] = f["report_ts"] = f["last_ts"] = ts
@@ -132,7 +131,7 @@ def _after(ts, wait_ns):
     return ts + wait_ns if ts < table.NEVER - wait_ns else np.int64(table.NEVER - 1)
 
 
-@kernel(t.void(STATE_REC, t.int64, PACKET_REC, t.int64, FRAMES))
+@kernel(t.void(STATE_REC, t.int64, PACKET_REC, t.int64, FRAMES), forceinline=True)
 def _take(s, row, p, d, frames):
     """Account one packet of side d to the flow in `row`."""
     tab, config = s.table, s.config
@@ -244,12 +243,13 @@ def _begin_sweep_when_due(s, ts):
         clock.meta[_NOW] = now
 
 
-@kernel(t.boolean(STATE_REC, t.int64))
-def sweep_to(s, now):
+@kernel(t.boolean(STATE_ARG, t.int64))
+def sweep_to(state, now):
     """Report what is over by `now`, ns, where no packet tells the time; False: drain, then call again.
 
     The rows are the same as later packets would have brought, as long as none of them is older than `now`.
     """
+    s = state[0]
     clock = s.clock
     clock.meta[_BEFORE] = max(clock.meta[_BEFORE], now)
     if clock.meta[_ROW] < 0:
@@ -275,20 +275,24 @@ def _why_report(s, row, p, d, ts):
     return END_ACTIVE if ts - f["report_ts"] >= s.config.active_ns else NOT_YET
 
 
-@kernel(t.UniTuple(t.int64, 2)(PACKET_REC[::1], t.int64, FRAMES, t.uint64[::1], STATE_REC))
-def track(packets, first, frames, codes, s):
+@kernel(t.UniTuple(t.int64, 2)(PACKET_REC[::1], t.int64, FRAMES, t.uint64[::1], STATE_ARG))
+def track(packets, first, frames, codes, state):
     """Take packets[first:]; return (index of the next packet, DONE, DRAIN or EVICT).
 
     packets : PACKET[n]; frames : uint8[], the batch they came from; codes : uint64[n], see keys.hash_packets
-    s : the tracker's state, changed in place
+    state : STATE[1], changed in place
     """
+    s = state[0]
     tab, clock = s.table, s.clock
     n = packets.shape[0]
     for i in range(first, n):
         if i + _AHEAD_SLOT < n:
             prefetch(tab.slots, table.home_slot(tab, codes[i + _AHEAD_SLOT]))
             near = np.int64(tab.slots[table.home_slot(tab, codes[i + _AHEAD_ROW])] & np.uint64(0xFFFFFFFF))
-            prefetch(tab.flows, max(near - 1, 0))
+            if packets[i + _AHEAD_ROW]["payload_len"] > 0:
+                prefetch(tab.flows, max(near - 1, 0))
+            else:
+                prefetch_head(tab.flows, max(near - 1, 0))
             prefetch(tab.deadline, max(near - 1, 0))
         p = packets[i]
         if p["status"] != STATUS_OK:
@@ -343,10 +347,11 @@ def track(packets, first, frames, codes, s):
     return n, DONE
 
 
-@kernel(t.int64(STATE_REC, t.int64, t.int64))
-def evict(s, threshold, n_max):
+@kernel(t.int64(STATE_ARG, t.int64, t.int64))
+def evict(state, threshold, n_max):
     """Report and free up to n_max flows with last_ts at or before `threshold`, ns; return how many."""
     n = 0
+    s = state[0]
     tab = s.table
     for row in range(tab.meta[table.META_TOP]):
         if n == n_max:
@@ -360,9 +365,10 @@ def evict(s, threshold, n_max):
     return n
 
 
-@kernel(t.boolean(STATE_REC, t.int64))
-def finish_all(s, reason):
+@kernel(t.boolean(STATE_ARG, t.int64))
+def finish_all(state, reason):
     """Report and free every live flow; False when a buffer filled up and the call must be repeated after a drain."""
+    s = state[0]
     tab = s.table
     for row in range(tab.meta[table.META_TOP]):
         _ask_for_next(s, row, np.int64(table.NEVER))

@@ -89,6 +89,7 @@ class FlowTracker:
         self.set_timeouts(timeouts or Timeouts())
         self.codes: NDArray[np.uint64] = np.zeros(0, np.uint64)
         self._texts_lost = 0
+        self._reads_payloads = False  # its kernel is loaded with the first packets
 
     @property
     def counts(self) -> dict[str, int]:
@@ -113,13 +114,14 @@ class FlowTracker:
         """Take the decoded packets of a batch. packets : PACKET[n]"""
         if len(self.codes) < len(packets):
             self.codes = np.zeros(len(packets), np.uint64)
-        if not self._config.payload_at:
+        if not self._reads_payloads:
             self._config.payload_at = address_of(take_payload)
+            self._reads_payloads = True
         codes = self.codes[: len(packets)]
-        hash_packets(self._table, packets, codes)
+        hash_packets(self._state, packets, codes)
         first, why = 0, track.DRAIN
         while why != track.DONE:
-            first, why = track.track(packets, first, batch.frames, codes, self._state[0])
+            first, why = track.track(packets, first, batch.frames, codes, self._state)
             if why == track.DRAIN:
                 self.drain()
             elif why == track.EVICT:
@@ -127,21 +129,21 @@ class FlowTracker:
 
     def compile_kernels(self) -> None:
         """Call every kernel of an empty tracker once, but for the one that reads payloads."""
-        hash_packets(self._table, np.zeros(0, PACKET), self.codes)
+        hash_packets(self._state, np.zeros(0, PACKET), self.codes)
         self.finish()
-        track.evict(self._state[0], 0, 1)
-        track.sweep_to(self._state[0], 0)
-        track.track(np.zeros(0, PACKET), 0, empty_batch().frames, self.codes, self._state[0])
+        track.evict(self._state, 0, 1)
+        track.sweep_to(self._state, 0)
+        track.track(np.zeros(0, PACKET), 0, empty_batch().frames, self.codes, self._state)
 
     def tick(self, now_ns: int) -> None:
         """Let time pass without packets, on an idle live link. now_ns : not later than any packet still to come"""
-        while not track.sweep_to(self._state[0], now_ns):
+        while not track.sweep_to(self._state, now_ns):
             self.drain()
 
     def finish(self, *, interrupted: bool = False) -> None:
         """Report every live flow and hand over the last rows."""
         reason = END_FORCED if interrupted else END_END
-        while not track.finish_all(self._state[0], reason):
+        while not track.finish_all(self._state, reason):
             self.drain()
         self.drain(final=True)
 
@@ -159,7 +161,7 @@ class FlowTracker:
         if len(kept):
             out.dns[: n_dns - len(kept)] = out.dns[:n_dns][~waiting]
             out.n[N_DNS] = n_dns - len(kept)
-        add_queries(self._state[0])
+        add_queries(self._state)
         self._sink(out, self._pool)
         out.n[N_FLOWS] = out.n[N_EVENTS] = out.n[N_FACTS] = 0
         if nearly_full(self._pool):
@@ -168,11 +170,11 @@ class FlowTracker:
         out.n[N_DNS] = len(kept)
         scratch = part(self._state, "scratch")
         scratch.pending[: int(scratch.mask) + 1] = 0
-        reopen(self._state[0])
+        reopen(self._state)
 
     def _evict(self) -> None:
         n_max = max(1, int(self._table.meta[META_ROWS] * _EVICT_SHARE))
-        if track.evict(self._state[0], idle_threshold(self._table, _EVICT_SHARE), n_max) < n_max:
+        if track.evict(self._state, idle_threshold(self._table, _EVICT_SHARE), n_max) < n_max:
             self.drain()
 
     def _compact(self) -> None:

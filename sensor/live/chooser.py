@@ -113,7 +113,7 @@ class Chooser:
         next_row: int = keep_frames(
             *(packets, first, codes),
             *(batch.frames, batch.start, batch.end, batch.wire_len, batch.vlan_id),
-            *(self._rules[0], self._ages, *self.suspects),
+            *(self._rules, self._ages, *self.suspects),
             *(buffer, buffer.view(np.uint32), self._tally),
         )
         return next_row

@@ -18,6 +18,10 @@ from sensor.live.portion import Inbox, QueueSink, Snapshot
 from sensor.pipeline import Pipeline
 
 POLL_S = 0.25
+GATHER_S = 0.02
+"""What is waited after a block or two, so that more come at once: waking up costs as much as a thousand packets."""
+GATHER_FRAC = 1 / 32
+"""Not where more of the ring than this was waiting."""
 IDLE_MARGIN_NS = 1_500_000_000
 """On an idle link time is taken to have come this far less than the clock: no packet still in the ring is older."""
 CHECK_S = 1.0
@@ -116,11 +120,14 @@ class Worker(threading.Thread):
 
     def _take_ready(self, ring: Ring) -> None:
         self._take_chooser()
-        self._ring_frac = max(self._ring_frac, ring.occupancy())
+        waiting_frac = ring.occupancy()
+        self._ring_frac = max(self._ring_frac, waiting_frac)
         for batch in ring.batches():
             packets = self._pipeline.take(batch)
             if self._chooser is not None:
                 self._chooser.take(batch, packets, self._pipeline.tracker.codes)
+        if waiting_frac <= GATHER_FRAC:
+            self.stop.wait(GATHER_S)
 
     def _check(self) -> None:
         """Once a second: the clock, the interface, and what the main thread asked for."""

@@ -32,12 +32,8 @@ def _round(v0, v1, v2, v3):
     return v0, v1, v2, v3
 
 
-@kernel(_U64(_U64, _U64, _U64, _U64, _U64, _U64, _U64), **LEAF)
-def siphash13(k0, k1, w0, w1, w2, w3, w4):
-    """SipHash-1-3 under the key (`k0`, `k1`) of the 40 bytes that five little-endian words make up.
-
-    All arguments and the result: uint64. The key must be random and secret for the hash to be worth anything.
-    """
+@kernel(_U64(_U64, _U64, _U64, _U64, _U64, _U64, _U64), **HELPER)
+def _hash(k0, k1, w0, w1, w2, w3, w4):
     v0 = k0 ^ np.uint64(0x736F6D6570736575)
     v1 = k1 ^ np.uint64(0x646F72616E646F6D)
     v2 = k0 ^ np.uint64(0x6C7967656E657261)
@@ -52,6 +48,25 @@ def siphash13(k0, k1, w0, w1, w2, w3, w4):
     v0, v1, v2, v3 = _round(v0, v1, v2, v3)
     v0, v1, v2, v3 = _round(v0, v1, v2, v3)
     return v0 ^ v1 ^ v2 ^ v3
+
+
+@kernel(_U64(_U64, _U64, _U64, _U64, _U64, _U64, _U64), **LEAF)
+def siphash13(k0, k1, w0, w1, w2, w3, w4):
+    """SipHash-1-3 under the key (`k0`, `k1`) of the 40 bytes that five little-endian words make up.
+
+    All arguments and the result: uint64. The key must be random and secret for the hash to be worth anything.
+    """
+    return _hash(k0, k1, w0, w1, w2, w3, w4)
+
+
+@kernel(types.void(_U64, _U64, types.Array(_U64, 2, "C"), types.int64, types.Array(_U64, 1, "C"), types.int64), **LEAF)
+def siphash13_many(k0, k1, words, n, hashes, first):
+    """`siphash13` of `n` messages, their words in the columns of words : uint64[5, at least n].
+
+    hashes : uint64[], filled from `first` on. The processor does several at once, so each takes a fraction of the time.
+    """
+    for i in range(n):
+        hashes[first + i] = _hash(k0, k1, words[0, i], words[1, i], words[2, i], words[3, i], words[4, i])
 
 
 @kernel(_U64(_U64, _U64, _BYTES, types.int64, types.int64), **LEAF)

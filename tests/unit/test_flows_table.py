@@ -8,11 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensor.constants import PROTO_TCP
+from sensor.constants import PROTO_ICMP, PROTO_TCP
+from sensor.dtypes import PACKET
 from sensor.flows import pool as pools
 from sensor.flows import table as tables
 from sensor.flows import tracker as trackers
+from sensor.flows.keys import hash_packets, key_code
 from sensor.flows.rows import new_record
+from sensor.flows.state import new_state
 from sensor.flows.tracker import FlowTracker
 from tests.support.flows import Collector
 from tests.support.packets import SERVER, T0, Packet, S, Tcp, batches_of, rows_of, track, udp
@@ -21,6 +24,34 @@ from tests.support.protocols import query, wire_name
 KEY = np.array([11, 22], np.uint64)
 N_FLOWS = 16
 U64 = np.uint64
+
+# --- keys ---
+
+
+def test_both_directions_have_one_hash_unless_the_key_has_one_direction_only() -> None:
+    rng = random.Random(9)
+    state = new_state(KEY, 2, 2, 16, 64)
+    sides = [(rng.choice([0, rng.getrandbits(64)]), rng.getrandbits(64), rng.getrandbits(16)) for _ in range(150)]
+    packets = np.zeros(300, PACKET)
+    for i, ((a_hi, a_lo, a_port), (b_hi, b_lo, b_port)) in enumerate(zip(sides, sides[1:] + sides[:1], strict=True)):
+        for row, numbers in (
+            (i, (a_hi, a_lo, b_hi, b_lo, a_port, b_port)),
+            (i + 150, (b_hi, b_lo, a_hi, a_lo, b_port, a_port)),
+        ):
+            packets[["src_hi", "src_lo", "dst_hi", "dst_lo", "src_port", "dst_port"]][row] = numbers
+    packets["proto"] = PROTO_TCP
+    codes = np.zeros(300, np.uint64)
+    hash_packets(state, packets, codes)
+    assert codes[:150].tolist() == codes[150:].tolist()
+    assert len(set(codes.tolist())) == 150
+    for p, code in zip(packets[:5], codes, strict=False):
+        port = np.uint32(int(p["src_port"]) << 16 | int(p["dst_port"]))
+        ends = p["src_hi"], p["src_lo"], p["dst_hi"], p["dst_lo"]
+        assert key_code(state["table"][0], *ends, port, PROTO_TCP, False) == code
+    packets["proto"], packets["src_port"], packets["dst_port"] = PROTO_ICMP, 3, 3
+    hash_packets(state, packets, codes)
+    assert len(set(codes.tolist())) == 300
+
 
 # --- the table ---
 
@@ -95,6 +126,30 @@ def test_a_full_cycle_leaves_the_table_as_new() -> None:
         for row in rows:
             tables.remove(table, np.int64(row))
     assert not table.slots.any()
+
+
+def test_the_index_grows_with_the_flows_and_loses_none() -> None:
+    table = new_record(tables.TABLE)
+    tables.begin_table(table, 1000, KEY)
+    codes = np.random.default_rng(5).integers(0, 2**64, 1000, dtype=np.uint64)
+    codes[::3] = codes[0]  # one long run of slots
+    zero, sizes = U64(0), set()
+
+    def row_of(n: int) -> int:
+        return int(tables.find(table, codes[n], zero, U64(n), zero, zero, np.uint32(n), np.uint8(PROTO_TCP), False))
+
+    for n in range(1000):
+        row = int(tables.insert(table, codes[n]))
+        flow = table.flows[row]
+        flow["orig_lo"], flow["key_port"], flow["proto"] = n, n, PROTO_TCP
+        table.deadline[row] = n
+        sizes.add(int(tables.n_slots(table)))
+    assert sizes == {32, 64, 128, 256, 512, 1024, 2048}
+    assert [int(table.flows[row_of(n)]["orig_lo"]) for n in range(1000)] == list(range(1000))
+    for n in range(0, 1000, 2):
+        tables.remove(table, np.int64(row_of(n)))
+    assert [row_of(n) >= 0 for n in range(1000)] == [n % 2 == 1 for n in range(1000)]
+    assert (table.slots != 0).sum() == 500
 
 
 # --- eviction ---

@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 
-from sensor.protocols.siphash import siphash13
+from sensor.protocols.siphash import siphash13, siphash13_many
 
 MASK = 2**64 - 1
 
@@ -60,6 +60,18 @@ def test_the_kernel_equals_the_twin() -> None:
     for _ in range(500):
         key, message = rng.randbytes(16), rng.randbytes(40)
         assert kernel_hash(key, message) == siphash(key, message, 1, 3)
+
+
+def test_many_at_once_are_hashed_as_one_by_one() -> None:
+    rng = np.random.default_rng(13)
+    k0, k1 = (np.uint64(word) for word in rng.integers(0, 2**63, 2))
+    words = rng.integers(0, 2**64, (5, 70), dtype=np.uint64)
+    for n in (0, 1, 3, 64, 69):
+        hashes = np.zeros(80, np.uint64)
+        siphash13_many(k0, k1, words, n, hashes, 5)
+        assert hashes[5 : 5 + n].tolist() == [int(siphash13(k0, k1, *words[:, i])) for i in range(n)]
+        assert not hashes[:5].any()
+        assert not hashes[5 + n :].any()
 
 
 def test_the_kernel_equals_cpython() -> None:
