@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from analyzers.beacon.dtypes import STATS
 from analyzers.beacon.pause import BURST_FRACTION, RESOLUTION_S, lower_pause, lull, slow_wait
 from analyzers.beacon.period import mean_wait, waits
-from analyzers.beacon.rhythm import commonest, describe_gaps, describe_sizes, judge_parts
+from analyzers.beacon.rhythm import change_of, commonest, describe_gaps, describe_sizes, judge_parts
 from analyzers.beacon.window import (
     MAX_MULTIPLE,
     MULTIPLE_MAX_RATIO,
@@ -267,6 +267,7 @@ def _measure(
         gaps = np.empty(end - begin - 1, np.float64)
         for i in range(gaps.shape[0]):
             gaps[i] = (ts_ns[begin + i + 1] - ts_ns[begin + i]) / 1e9
+        in_order = gaps[gaps > RESOLUTION_S]
         gaps.sort()
         base = np.searchsorted(gaps, RESOLUTION_S, side="right")
         row["n_beats"] = gaps.shape[0] - base + 1
@@ -278,6 +279,7 @@ def _measure(
         row["resp_share"], row["resp_log"], row["resp_top_log"], row["resp_spread_log"] = share, median, top, spread
         for i in range(begin, end):
             row["instant_share"] += (duration_s[i] == 0.0) / (end - begin)
+        row["change_log"] = change_of(in_order)
         low, high, has_multiples = _search(gaps, base, _time_quantum(ts_ns, begin, end), row)
         if high == 0.0:
             row["burst_gap_s"] = RESOLUTION_S
