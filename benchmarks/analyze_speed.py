@@ -1,9 +1,9 @@
 """How fast `kagami analyze` is, and how its time grows: lakes made of generated networks, scored by the command.
 
-    python benchmarks/analyze_speed.py NETWORK.npz... [--millions 1 2 5 10 20]
+    python benchmarks/analyze_speed.py NETWORK.npz... [--millions 1 2 5 10 20] [--plot growth.svg]
 
 Networks are those of beaconbench's generate.py. For each number of events a store is made of the first so many, network
-after network, and analyzed: events, seconds, million events a minute, peak memory.
+after network, and analyzed: events, seconds, million events a minute, peak memory. `--plot` draws seconds over events.
 """
 
 import argparse
@@ -79,13 +79,41 @@ def analyze_seconds(store: Path) -> tuple[float, float]:
     return seconds, usage.ru_maxrss / 1024
 
 
+def growth_plot(measured: list[tuple[int, float]]) -> str:
+    """Seconds over events as an SVG picture. measured : number of events and seconds of each run, ascending"""
+    width, height, left, top, foot = 640, 320, 60, 20, 48
+    most_events, most_s = measured[-1][0], max(seconds for _, seconds in measured)
+
+    def at(events: float, seconds: float) -> tuple[float, float]:
+        inner = width - left - 30, height - top - foot
+        return left + inner[0] * events / most_events, top + inner[1] * (1 - seconds / most_s)
+
+    (x0, y0), (x1, y1) = at(0, 0), at(most_events, most_s)
+    parts = [f'<path d="M{x0} {y1}V{y0}H{x1}" fill="none" stroke="#888"/>']
+    for quarter in range(5):
+        events, seconds = most_events * quarter / 4, most_s * quarter / 4
+        x, y = at(events, seconds)
+        parts.append(f'<text x="{x:.0f}" y="{y0 + 18}" text-anchor="middle">{events / 1e6:.3g}</text>')
+        parts.append(f'<text x="{x0 - 8}" y="{y + 4:.0f}" text-anchor="end">{seconds:.0f}</text>')
+    points = [at(events, seconds) for events, seconds in measured]
+    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    parts.append(f'<polyline points="{line}" fill="none" stroke="#1f6fb2" stroke-width="2"/>')
+    parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="#1f6fb2"/>' for x, y in points]
+    parts.append(f'<text x="{(x0 + x1) / 2:.0f}" y="{height - 8}" text-anchor="middle">million events</text>')
+    parts.append(f'<text x="{x0 + 8}" y="{top + 8}">seconds of kagami analyze</text>')
+    style = f'viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="13" fill="#555"'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {style}>{"".join(parts)}</svg>\n'
+
+
 def main() -> None:
     """Write and analyze, with more events each time."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("networks", nargs="+", type=Path)
     parser.add_argument("--millions", nargs="+", type=float, default=[1, 2, 5, 10, 20], help="of events, ascending")
+    parser.add_argument("--plot", type=Path, metavar="SVG")
     args = parser.parse_args()
     print("| events | seconds | M events/min | peak MiB |\n|--:|--:|--:|--:|")
+    measured = []
     for millions in args.millions:
         wanted, n_events = int(millions * 1e6), 0
         with tempfile.TemporaryDirectory() as folder:
@@ -94,8 +122,11 @@ def main() -> None:
                 if n_events >= wanted:
                     break
             seconds, peak = analyze_seconds(Path(folder))
+        measured.append((n_events, seconds))
         speed = n_events / seconds * 60 / 1e6
         print(f"| {n_events:,} | {seconds:.1f} | {speed:.1f} | {peak:,.0f} |", flush=True)
+    if args.plot:
+        args.plot.write_text(growth_plot(measured), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,23 +1,23 @@
 """Fits analyzers/beacon/weights.json: how much each feature, alone and with others, speaks for malice.
 
-    python benchmarks/fit_beacon.py FEATURES_DIR OUT.json     (needs lightgbm, which kagami itself does not)
+    python benchmarks/fit_beacon.py FEATURES_DIR OUT.json [--after OLD.json]   (needs lightgbm, which kagami does not)
 
 FEATURES_DIR has one .npz a generated network, as `benchmarks/beacon_features.py` writes them; files whose names begin
 with "t" or "k" are fitted on, every fourth of them only to state false-alarm rates; those that begin with "c" only
-state rates. What is cut out of a larger network (names with "kc") states none: it is quieter than a small network.
-The model is a sum of small trees, of three questions on a path at most, and what each feature adds can be told
-exactly. Depth and number were chosen on those fourths. Where the sense of a feature is known before, it is held to it.
+state rates. The model is a sum of small trees, of three questions on a path at most, and what each feature adds can be
+told exactly. Depth and number were chosen on those fourths. Where the sense of a feature is known before, it is held
+to it. With --after, the trees of older weights come first, and MORE trees are fitted to what those leave.
 """
 
+import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from analyzers.beacon.features import FEATURES
-from analyzers.beacon.model import SMALL_HOSTS
+from analyzers.beacon.model import SMALL_HOSTS, Model, parse_model
 
 RISING = ("clock", "gain", "kept", "part_best", "part_mean", "quiet_gain", "orig_top", "orig_share", "same_size",
           "period_off", "orig_off", "resp_off", "clock_off", "twins")  # fmt: skip
@@ -30,9 +30,11 @@ SOFT = 0.1
 STATED_PER_THOUSAND = (100.0, 10.0, 2.0, 0.5, 0.1)
 """Rates of false alarms for which the logit is noted."""
 
-TREES = {"num_leaves": 8, "max_depth": 3, "n_estimators": 1800, "learning_rate": 0.1, "max_bin": 127,
-         "min_child_samples": 40, "subsample": 0.8, "subsample_freq": 1, "colsample_bytree": 0.4, "reg_lambda": 5.0,
-         "monotone_constraints_method": "intermediate", "verbose": -1, "seed": 1, "n_jobs": 2}  # fmt: skip
+TREES = {"objective": "binary", "num_leaves": 8, "max_depth": 3, "n_estimators": 1800, "learning_rate": 0.1,
+         "max_bin": 127, "min_child_samples": 40, "subsample": 0.8, "subsample_freq": 1, "colsample_bytree": 0.4,
+         "reg_lambda": 5.0, "monotone_constraints_method": "intermediate", "verbose": -1, "seed": 1,
+         "n_jobs": 2}  # fmt: skip
+MORE = {"n_estimators": 250, "learning_rate": 0.06}
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -54,6 +56,18 @@ def rows(networks: list[dict[str, Any]], rng: np.random.Generator) -> tuple[Any,
         kept = hard | (rng.random(len(y)) < SOFT)
         parts.append((x[kept], y[kept], np.where(hard, 1.0, 1.0 / SOFT)[kept]))
     return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
+
+
+def logits_of(model: Model, x: Any) -> Any:
+    """The logits by older weights, float64[n]. x : float[n, FEATURES]"""
+    return model.logits({name: x[:, FEATURES.index(name)].astype(np.float64) for name in model.features})
+
+
+def renamed(tree: Any, features: list[str]) -> Any:
+    """A tree of older weights with its features numbered as they are now. features : the older ones"""
+    if not isinstance(tree, list):
+        return tree
+    return [FEATURES.index(features[tree[0]]), *tree[1:3], renamed(tree[3], features), renamed(tree[4], features)]
 
 
 def stated_of(benign: Any) -> list[list[float]]:
@@ -79,26 +93,38 @@ def main() -> None:
     """Fit and write."""
     import lightgbm
 
-    folder, out = Path(sys.argv[1]), Path(sys.argv[2])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--after", type=Path, metavar="OLD.json")
+    args = parser.parse_args()
+    folder, out = args.folder, args.out
+    old = json.loads(args.after.read_text("utf-8")) if args.after else None
+    before = parse_model(old) if old else None
     paths = sorted([*folder.glob("t*.npz"), *folder.glob("k*.npz")])
     rng = np.random.default_rng(1)
     names = list(FEATURES)
     signs = [(name in RISING) - (name in FALLING) for name in names]
     x, y, weight = rows([load(path) for i, path in enumerate(paths) if i % 4], rng)
-    model = lightgbm.LGBMClassifier(monotone_constraints=signs, **TREES)
-    model.fit(x.astype(np.float64), y, sample_weight=weight)
+    start = logits_of(before, x) if before else None
+    data = lightgbm.Dataset(x.astype(np.float64), y, weight=weight, init_score=start)
+    settings = TREES | (MORE if before else {}) | {"monotone_constraints": signs}
+    model = lightgbm.train(settings, data)
     benign: dict[bool, list[Any]] = {False: [], True: []}
     for path in [*paths[::4], *sorted(folder.glob("c*.npz"))]:
-        if path.name.startswith("kc"):
-            continue
         network = load(path)
         judged = network["row"] >= 0
         logits = np.full(len(judged), -99.0)
-        logits[judged] = model.predict(network["X"][network["row"][judged]].astype(np.float64), raw_score=True)
+        seen = network["X"][network["row"][judged]]
+        logits[judged] = model.predict(seen.astype(np.float64), raw_score=True)
+        if before:
+            logits[judged] += logits_of(before, seen)
         is_small = network["X"][0, names.index("hosts")] < np.log(SMALL_HOSTS)
         benign[bool(is_small)].append(logits[network["y_label"] == 0])
     large, small = (stated_of(np.concatenate(benign[is_small])) for is_small in (False, True))
-    trees = [node(tree["tree_structure"]) for tree in model.booster_.dump_model()["tree_info"]]
+    trees = [node(tree["tree_structure"]) for tree in model.dump_model()["tree_info"]]
+    if old:
+        trees = [renamed(tree, old["features"]) for tree in old["trees"]] + trees
     document = {
         "features": names,
         "false_alarms_per_thousand": large,

@@ -30,9 +30,13 @@ from sensor.site import Site
 Floats = NDArray[np.float64]
 Table = dict[str, Floats]
 
-NETWORK_FROM = 10
-"""From so many busy hosts inside on, channels are compared and the model judges; the smallest network it was fitted on
-has twelve. With fewer hosts a clock is all that is known."""
+NETWORK_FROM, SMALL_NETWORK_FROM = 10, 5
+"""From so many busy hosts inside on, channels are compared and the model judges: from five where they are half of all
+hosts or more. The smallest networks it was fitted on have four, all busy. Else a clock is all that is known."""
+
+TURNS_FROM = 10
+"""Where fewer hosts are compared, nearly every destination has one client: channels that look like taking turns are
+alike by chance, and make no group."""
 
 KEEP_FROM = 0.02
 """Channels whose clock scores less are never told; their names are not kept."""
@@ -99,8 +103,9 @@ class Beacons:
     @property
     def is_network(self) -> bool:
         """Whether there are hosts enough to compare."""
-        n_busy = self.population.n_busy
-        return (self.population.n_hosts if n_busy is None else n_busy) >= NETWORK_FROM
+        n_hosts = self.population.n_hosts
+        n_busy = n_hosts if self.population.n_busy is None else self.population.n_busy
+        return n_busy >= (SMALL_NETWORK_FROM if 2 * n_busy >= n_hosts else NETWORK_FROM)
 
     def look(self, series: Series) -> None:
         """Look at the channels of some clients, which have to be there with all of their channels.
@@ -111,7 +116,8 @@ class Beacons:
         self._asked.update((split_endpoint(via)[0], dest) for via, dest in asked if via)
         clients = np.array([self.population.clients_of.get(dest, 1) for dest in series.dest], np.int64)
         look = look_at(series, clients, self.population.span_ns)
-        groups = related_groups(series, look.channel[look.pairs].tolist())
+        takes_turns = not self.is_network or self.population.n_hosts >= TURNS_FROM
+        groups = related_groups(series, look.channel[look.pairs].tolist() if takes_turns else [])
         merged, members, channels_of_groups = self._merge(series, groups, look, clients)
         position = dict(zip(look.channel.tolist(), range(len(look)), strict=True))
         outside = outside_mask(series, self.site)

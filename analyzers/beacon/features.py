@@ -12,7 +12,7 @@ Floats = NDArray[np.float64]
 
 FEATURES = (
     *("clock", "jitter", "gain", "beats", "kept", "coverage", "gap_spread", "gap_low", "gap_high"),
-    *("part_best", "part_mean", "drift", "burst"),
+    *("part_best", "part_mean", "change", "drift", "burst"),
     *("orig_share", "resp_share", "same_size", "orig_top", "resp_top", "resp_spread", "instant"),
     *("before", "after", "fill", "spread", "follow", "quiet_beats", "quiet_gain", "host_people", "host_timed"),
     *("clients", "clients_share", "timed_share", "n_same", "same_share", "period_off", "orig_off", "resp_off"),
@@ -49,6 +49,7 @@ def feature_table(
         "gap_high": stats["high_log"],
         "part_best": stats["part_best_nats"],
         "part_mean": stats["part_mean_nats"],
+        "change": stats["change_log"],
         "drift": stats["drift_log"],
         "burst": np.log(np.maximum(stats["n_events"], 1) / np.maximum(stats["n_beats"], 1)),
         "orig_share": stats["orig_share"],

@@ -15,8 +15,9 @@ from numba import types
 from numpy.typing import NDArray
 
 from analyzers.beacon.dtypes import STATS
+from analyzers.beacon.pause import BURST_FRACTION, RESOLUTION_S, lower_pause, lull, slow_wait
 from analyzers.beacon.period import mean_wait, waits
-from analyzers.beacon.rhythm import commonest, describe_gaps, describe_sizes, judge_parts
+from analyzers.beacon.rhythm import change_of, commonest, describe_gaps, describe_sizes, judge_parts
 from analyzers.beacon.window import (
     MAX_MULTIPLE,
     MULTIPLE_MAX_RATIO,
@@ -28,28 +29,19 @@ from analyzers.beacon.window import (
 from analyzers.series import Series
 from sensor.jit import kernel
 
-RESOLUTION_S = 0.25
-"""Events closer than this are one exchange (parallel connections, pipelined requests), whatever their regularity."""
-
 BURST_QUANTILES = np.array([0.5, 0.8, 0.95])
-BURST_FRACTION = 3.0
 """Pauses tried for bursts: these quantiles of the gaps, and the gap from which on gaps fill half the time (thousands of
-quick events of an operator take few minutes), each divided by this."""
+quick events of an operator take few minutes), each divided by BURST_FRACTION."""
 
 NARROW_RATIO, MOST_KEEP, NO_CHANCE_NATS = 1.35, 0.6, 10.0
 """Up to this ratio of longest to shortest gap, and where it holds this share of the gaps or so much evidence, the
 window holds the whole jitter, and its median is the beat."""
 
-LULL_RATIO, LULL_GAPS = 2.0, 8
-"""Bursts and beats leave a lull in the lengths of gaps, nothing between the one and the other. Above it lie this many
-gaps or more: of a few, chance makes a clock."""
+NARROW_RATIO_OF_FEW, NARROW_GAPS = 1.15, 30
+"""The ratio where the window has fewer gaps than this: the median of few is farther off than the middle of the ends."""
 
 HOPELESS_NATS = -3.0
 """With less evidence a channel is hardly ever told; its mean wait is not worth the search."""
-
-STEP_GAPS, STEP_SHARE, LEAST_DENSE, MOST_DENSE = 4.0, 0.2, 0.5, 3.0
-"""The pause is lowered by a fifth, or by where four gaps are to be expected, while half to three times as many as in
-the window lie there."""
 
 CERTAIN_NATS = 20.0
 """Beyond this a timer is certain, and which of two clocks is the channel's is a matter of the time that they fill,
@@ -154,38 +146,6 @@ def _middle(beats: NDArray[np.float64]) -> tuple[float, float, float]:
 
 
 @kernel()
-def _lull(gaps: NDArray[np.float64], base: int) -> float:
-    """The longest gap below the widest lull, where the next longer one is LULL_RATIO times as long or more; 0: no lull.
-
-    gaps : as for _search
-    """
-    widest, end_s = LULL_RATIO, 0.0
-    for i in range(base, gaps.shape[0] - LULL_GAPS):
-        if gaps[i + 1] >= widest * gaps[i]:
-            widest, end_s = gaps[i + 1] / gaps[i], gaps[i]
-    return end_s
-
-
-@kernel()
-def _lower_pause(gaps: NDArray[np.float64], low_s: float, high_s: float, pause_s: float) -> float:
-    """The pause that parts bursts from beats, moved down as long as gaps lie there as they do in the window.
-
-    A pause taken from quantiles cuts into a wide jitter, and two beats become one. Bursts are denser, silence is not.
-    gaps : as for _search; the window of its result, whose pause is pause_s
-    """
-    inside = np.searchsorted(gaps, high_s, side="right") - np.searchsorted(gaps, low_s, side="left")
-    dense = inside / max(high_s - low_s, 1e-3 * low_s)
-    while pause_s > RESOLUTION_S:
-        lower_s = max(pause_s - max(STEP_GAPS / dense, STEP_SHARE * pause_s), RESOLUTION_S)
-        between = np.searchsorted(gaps, pause_s, side="right") - np.searchsorted(gaps, lower_s, side="right")
-        usual = dense * (pause_s - lower_s)
-        if not LEAST_DENSE * usual <= between <= MOST_DENSE * usual:
-            break
-        pause_s = lower_s
-    return pause_s
-
-
-@kernel()
 def _search(gaps: NDArray[np.float64], base: int, quantum_s: float, row: Any) -> tuple[float, float, bool]:
     """Find the window of gaps with the most evidence for a timer, over all gaps and over those between bursts.
 
@@ -202,7 +162,7 @@ def _search(gaps: NDArray[np.float64], base: int, quantum_s: float, row: Any) ->
     for b in range(BURST_QUANTILES.shape[0] + 3):
         pause_s = RESOLUTION_S
         if b == BURST_QUANTILES.shape[0] + 2:
-            pause_s = _lull(gaps, base)
+            pause_s = lull(gaps, base)
         elif b > 0:
             at = half
             if b <= BURST_QUANTILES.shape[0]:
@@ -250,11 +210,13 @@ def _describe(
     burst_gap_s: float,
     window: tuple[float, float],
     gaps: NDArray[np.float64],
+    raw_gaps: NDArray[np.float64],
     row: Any,
 ) -> None:
     """Fill the fields of `row` about all gaps from beat to beat; `gaps` is room for them, float64[events].
 
     window : shortest and longest beat of the densest window, start to start, seconds; 0 where there is none
+    raw_gaps : float64[events - 1], seconds, ascending, from event to event
     """
     n, start = 0, ts_ns[begin]
     for i in range(begin + 1, end):
@@ -268,9 +230,13 @@ def _describe(
         if window[1] > 0:
             row["beat_s"] = row["interval_s"]
             few_keep = row["n_window"] + row["n_multiple"] < MOST_KEEP * n and row["surplus_nats"] < NO_CHANCE_NATS
-            if row["surplus_nats"] > HOPELESS_NATS and (row["ratio"] > NARROW_RATIO or few_keep):
+            narrow = NARROW_RATIO if row["n_window"] >= NARROW_GAPS else NARROW_RATIO_OF_FEW
+            if row["surplus_nats"] > HOPELESS_NATS and (row["ratio"] > narrow or few_keep):
                 low, high = waits(ordered)
-                row["beat_s"] = mean_wait(ordered, low, high)
+                row["beat_s"] = mean_wait(ordered, low, high, burst_gap_s if burst_gap_s > RESOLUTION_S else 0.0)
+            slow_s = slow_wait(raw_gaps, max(window[1], 2.0 * row["beat_s"]), row["coverage"] * row["span_s"])
+            if slow_s > 0:
+                row["beat_s"] = slow_s
 
 
 @kernel(types.void(_I64, _I64, _I64, _I64, types.float64[::1], types.boolean[::1], _STATS_REC[::1]))
@@ -301,6 +267,7 @@ def _measure(
         gaps = np.empty(end - begin - 1, np.float64)
         for i in range(gaps.shape[0]):
             gaps[i] = (ts_ns[begin + i + 1] - ts_ns[begin + i]) / 1e9
+        in_order = gaps[gaps > RESOLUTION_S]
         gaps.sort()
         base = np.searchsorted(gaps, RESOLUTION_S, side="right")
         row["n_beats"] = gaps.shape[0] - base + 1
@@ -312,12 +279,13 @@ def _measure(
         row["resp_share"], row["resp_log"], row["resp_top_log"], row["resp_spread_log"] = share, median, top, spread
         for i in range(begin, end):
             row["instant_share"] += (duration_s[i] == 0.0) / (end - begin)
+        row["change_log"] = change_of(in_order)
         low, high, has_multiples = _search(gaps, base, _time_quantum(ts_ns, begin, end), row)
         if high == 0.0:
             row["burst_gap_s"] = RESOLUTION_S
-            _describe(ts_ns, begin, end, RESOLUTION_S, (0.0, 0.0), beats, row)
+            _describe(ts_ns, begin, end, RESOLUTION_S, (0.0, 0.0), beats, gaps, row)
             continue
-        row["burst_gap_s"] = _lower_pause(gaps, low, high, row["burst_gap_s"])
+        row["burst_gap_s"] = lower_pause(gaps, low, high, row["burst_gap_s"])
         n_hits, n_sized = _walk_beats(
             ts_ns, orig_bytes, begin, end, low, high, has_multiples, row["burst_gap_s"], beats, pauses, sizes, row
         )
@@ -330,7 +298,7 @@ def _measure(
         row["n_sized"] = n_sized
         if n_sized > 0:
             row["same_size_bytes"], row["n_same_size"] = commonest(np.sort(sizes[:n_sized]))
-        _describe(ts_ns, begin, end, row["burst_gap_s"], (shortest, longest), beats, row)
+        _describe(ts_ns, begin, end, row["burst_gap_s"], (shortest, longest), beats, gaps, row)
 
 
 def measure_channels(series: Series) -> NDArray[np.void]:

@@ -31,6 +31,9 @@ NARROWEST = 0.02
 HALVINGS = 6
 MANY_GAPS = 200
 
+REACHES = 1.1
+"""Waits whose shortest is at most this many times the pause reach down to it."""
+
 
 @kernel()
 def _likelihood(gaps: NDArray[np.float64], low: float, high: float, missed: float, foreign: float) -> float:
@@ -121,8 +124,14 @@ def waits(ordered: NDArray[np.float64]) -> tuple[float, float]:
 
 
 @kernel()
-def mean_wait(ordered: NDArray[np.float64], low_s: float, high_s: float) -> float:
-    """The mean wait between a shortest and a longest one, seconds. ordered : as for waits"""
+def mean_wait(ordered: NDArray[np.float64], low_s: float, high_s: float, pause_s: float) -> float:
+    """The mean wait between a shortest and a longest one, seconds.
+
+    ordered : as for waits
+    pause_s : gaps up to this were taken together, seconds; waits that reach down to it go on below, who knows how far
+    """
+    if low_s <= REACHES * pause_s:
+        return 0.5 * (0.5 * pause_s + high_s)
     first = np.searchsorted(ordered, low_s, side="left")
     end = np.searchsorted(ordered, high_s, side="right")
     if ordered.shape[0] < MANY_GAPS or first == end:

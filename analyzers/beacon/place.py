@@ -15,7 +15,7 @@ from numba import types
 from numpy.typing import NDArray
 
 from analyzers.beacon.dtypes import PLACE, STATS
-from analyzers.beacon.measure import RESOLUTION_S
+from analyzers.beacon.pause import RESOLUTION_S
 from analyzers.beacon.window import densest_window
 from analyzers.series import Series
 from sensor.jit import kernel

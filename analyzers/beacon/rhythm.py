@@ -16,6 +16,9 @@ NEAR = 8.0
 """Gaps within this factor of the median belong to the same rhythm; the rest are absences or bursts."""
 
 DRIFT_GAPS = 6
+CHANGE_GAPS, CHANGE_ENOUGH = 6, 1024
+"""A change leaves at least so many gaps on either side; of more than a thousand, every second, third, ... is taken."""
+
 PARTS_FROM = (24, 64)
 """Gaps from which a channel is judged in two and in four parts as well."""
 
@@ -40,6 +43,32 @@ def describe_gaps(gaps: NDArray[np.float64], ordered: NDArray[np.float64], beat_
             total, squares, near = total + x, squares + x * x, near + 1
     row["spread_log"] = math.sqrt(max(squares / near - (total / near) ** 2, 0.0))
     row["drift_log"] = _drift(gaps, beat_s if beat_s > 0 else median)
+
+
+@kernel()
+def change_of(gaps: NDArray[np.float64]) -> float:
+    """ln of how much longer gaps are on one side of a moment, times the share of their variance that this explains.
+
+    A sleep that is set anew stays so; what polls faster while people are there goes to and fro. The moment is the best
+    of all that leave CHANGE_GAPS gaps on either side. Bursts are left in, for a slower loop would take the faster one
+    for a burst. gaps : float64[n], seconds, in time order, above 0
+    """
+    logs = np.log(gaps[:: 1 + gaps.shape[0] // CHANGE_ENOUGH])
+    n = logs.shape[0]
+    if n < 2 * CHANGE_GAPS:
+        return 0.0
+    middle, most = np.median(logs), math.log(NEAR)
+    logs = np.minimum(np.maximum(logs - middle, -most), most)
+    total, best, before = logs.sum(), 0.0, 0.0
+    variance = (logs * logs).sum() - total * total / n
+    if variance <= 0:
+        return 0.0
+    for i in range(n - CHANGE_GAPS):
+        before += logs[i]
+        if i + 1 >= CHANGE_GAPS:
+            step = abs(before / (i + 1) - (total - before) / (n - i - 1))
+            best = max(best, step * step * step * (i + 1) * (n - i - 1) / n)
+    return best / variance
 
 
 @kernel()

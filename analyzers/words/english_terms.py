@@ -12,6 +12,7 @@ FEATURES = {
     "gap_high": "its long gaps",
     "part_best": "the steadiest part",
     "part_mean": "steadiness in every part",
+    "change": "a change of speed that lasts",
     "drift": "how beats drift or make up for each other",
     "burst": "events a beat",
     "orig_share": "alike request sizes",

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analyzers.beacon import measure_channels, score_beacons, score_channels
-from analyzers.beacon.measure import RESOLUTION_S
+from analyzers.beacon.pause import RESOLUTION_S
 from analyzers.egress import Kept, Server, Surroundings, judge_clients, judge_servers
 from analyzers.egress.mode import Mode
 from analyzers.egress.table import OUTCOMES

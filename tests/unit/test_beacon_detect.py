@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from analyzers.beacon import Beacons, measure_channels, score_beacons
-from analyzers.beacon.context import population_of
+from analyzers.beacon.context import Population, population_of
 from analyzers.beacon.reasons import explain
 from analyzers.beacon.tell import FORWARDED, MAX_BENEATH
 from analyzers.finding import by_score, severity_of
@@ -338,6 +338,23 @@ def test_hosts_that_only_announce_themselves_are_nobody_to_compare_with() -> Non
     (finding,) = found([EXACT, *neighbours], orig_ip=clients)
     assert finding.score > 0.75
     assert not any(reason.startswith("raised by") for reason in finding.reasons)
+
+
+@pytest.mark.parametrize(
+    ("n_hosts", "n_busy", "compared"), [(5, 5, True), (10, 5, True), (11, 5, False), (40, 10, True), (4, 4, False)]
+)
+def test_a_few_hosts_are_compared_where_they_are_most_of_the_network(n_hosts: int, n_busy: int, compared: bool) -> None:
+    assert Beacons(SITE, Population(n_hosts, {}, None, n_busy)).is_network is compared
+
+
+@pytest.mark.parametrize(("n_hosts", "are_one"), [(1, True), (6, False), (40, True)])
+def test_among_a_few_hosts_channels_alike_are_no_group(n_hosts: int, are_one: bool) -> None:
+    """Nearly every destination has one client there: that channels look like taking turns is chance."""
+    series = rotation()
+    series.dest = ["a.example.com", "b.example.net", "c.example.org"]
+    series.dest_ips = [(f"198.51.{k}.9",) for k in range(3)]
+    reasons = [r for finding in score_beacons(series, SITE, Population(n_hosts, {})) for r in finding.reasons]
+    assert any("in the same manner taken together" in reason for reason in reasons) is are_one
 
 
 def test_a_clock_that_nothing_answers_is_at_least_medium_in_a_network() -> None:

@@ -6,7 +6,8 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from analyzers.beacon.measure import RESOLUTION_S, measure_channels
+from analyzers.beacon.measure import measure_channels
+from analyzers.beacon.pause import RESOLUTION_S
 from analyzers.beacon.place import (
     BIN_S,
     BINS_OF_A_SHORT_DAY,

@@ -28,6 +28,15 @@ def test_a_sleep_that_changes_is_a_clock_in_its_parts() -> None:
     assert measured(poisson(rng, 200))["part_best_nats"] < 0.6
 
 
+def test_a_sleep_set_anew_is_a_change_and_going_to_and_fro_is_none() -> None:
+    rng = np.random.default_rng(3)
+    gaps = np.concatenate([rng.uniform(50, 60, 80), rng.uniform(250, 300, 40)])
+    assert measured(np.cumsum(gaps))["change_log"] == pytest.approx(np.log(5), rel=0.05)
+    assert measured(np.cumsum(rng.permutation(gaps)))["change_log"] < 0.1
+    assert measured(clock(rng, 200, 60, 0.3))["change_log"] < 0.02
+    assert measured(np.cumsum(gaps[75:86]))["change_log"] == 0  # too few on either side
+
+
 def test_the_spread_of_gaps() -> None:
     exact = measured(np.arange(50) * 60.0)
     assert exact["spread_log"] == exact["low_log"] == exact["high_log"] == 0
