@@ -28,6 +28,7 @@ from sensor.flows.tracker import Timeouts
 from sensor.live.keeper import Keeper, KeepLimits
 from sensor.live.keptfile import recover
 from sensor.live.manager import Notifier
+from sensor.live.memory import give_back_large
 from sensor.live.metrics import exposition, serve
 from sensor.live.portion import Inbox
 from sensor.live.worker import Worker
@@ -73,6 +74,7 @@ def watch(
     tell : takes words for the person or the journal
     Raises: UsageError, PrivilegeError, StoreError before anything was captured; later, what ended a thread too early.
     """
+    give_back_large()
     site = load_site()
     link = must_be_watchable(plan.interface).link
     expression = site.filter if plan.filter is None else plan.filter
