@@ -7,6 +7,7 @@ after network, and analyzed: events, seconds, million events a minute, peak memo
 """
 
 import argparse
+import math
 import os
 import sys
 import tempfile
@@ -82,7 +83,8 @@ def analyze_seconds(store: Path) -> tuple[float, float]:
 def growth_plot(measured: list[tuple[int, float]]) -> str:
     """Seconds over events as an SVG picture. measured : number of events and seconds of each run, ascending"""
     width, height, left, top, foot = 640, 320, 60, 20, 48
-    most_events, most_s = measured[-1][0], max(seconds for _, seconds in measured)
+    most_events = measured[-1][0]
+    most_s = 4 * math.ceil(max(seconds for _, seconds in measured) / 4)  # whole seconds at each quarter
 
     def at(events: float, seconds: float) -> tuple[float, float]:
         inner = width - left - 30, height - top - foot
