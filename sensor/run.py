@@ -11,9 +11,9 @@ from functools import partial
 from importlib import resources
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sensor import __version__
-from sensor.analysis import AnalyzeReport, analyze_store
 from sensor.capture.files import discover, order_rotated
 from sensor.capture.reader import CaptureReader, RotatedReader, open_capture
 from sensor.capture.stream import STDIN
@@ -24,6 +24,9 @@ from sensor.site import Site
 from sensor.store.lake import Lake
 from sensor.store.store import Store
 from sensor.store.summaries import save_host_facts
+
+if TYPE_CHECKING:
+    from sensor.analysis import AnalyzeReport
 
 
 @dataclass(slots=True)
@@ -47,7 +50,7 @@ class ReplayReport:
     """What a replay did."""
 
     sources: list[SourceReport] = field(default_factory=list)
-    analysis: AnalyzeReport | None = None
+    analysis: "AnalyzeReport | None" = None
 
     @property
     def incomplete(self) -> bool:
@@ -86,6 +89,8 @@ def replay(
         else:
             report.sources = [_replay_one(store, path, timeouts, progress) for path in files]
         if with_analysis:
+            from sensor.analysis import analyze_store  # brings the analyzers along
+
             times = [s for s in report.sources if s.first_ts is not None and s.last_ts is not None]
             since = min((s.first_ts for s in times if s.first_ts is not None), default=None)
             until = max((s.last_ts + 1 for s in times if s.last_ts is not None), default=None)

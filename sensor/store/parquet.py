@@ -13,6 +13,7 @@ This module never reads Parquet and knows nothing of days, buckets or tables.
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -159,15 +160,11 @@ class _Writer:
             page = column.values[rows].view(np.uint8).data
         else:
             page = np.packbits(column.values[rows], bitorder="little").data
-        kind, encodings = _TYPES[column.kind]
-        self._put(handle, _data_header(len(page), n, encodings[-1]))
+        self._put(handle, _data_header(len(page), n, column.kind))
         self._put(handle, page)
         size = self.pos - begin
         meta = (
-            thrift.i32(1, kind),
-            thrift.i32s(1, encodings),
-            thrift.binaries(1, [column.name.encode()]),
-            thrift.i32(1, _UNCOMPRESSED),
+            _chunk_head(column.name, column.kind),
             thrift.i64(1, n),
             thrift.i64(1, size),
             thrift.i64(1, size),
@@ -216,11 +213,9 @@ class _Writer:
 
     def _footer(self, n_rows: int) -> bytes:
         """FileMetaData: version, schema, number of rows, row groups, writer, order of statistics."""
-        root = thrift.bare_struct(thrift.binary(4, b"schema"), thrift.i32(1, len(self.columns)))
         type_order = thrift.bare_struct(thrift.struct(1))
         return thrift.bare_struct(
-            thrift.i32(1, _FORMAT_VERSION),
-            thrift.structs(1, [root, *(_schema_element(column) for column in self.columns)]),
+            _schema(tuple((column.name, column.kind) for column in self.columns)),
             thrift.i64(1, n_rows),
             thrift.structs(1, self.row_groups),
             thrift.binary(2, _CREATED_BY),
@@ -236,19 +231,43 @@ def _checked(column: Column, out: NDArray[np.uint8], size: int) -> memoryview:
     return out[:size].data
 
 
-def _schema_element(column: Column) -> bytes:
-    kind, _ = _TYPES[column.kind]
-    fields = [thrift.i32(1, kind), thrift.i32(2, _REQUIRED), thrift.binary(1, column.name.encode())]
+# What a table's files have in common is made once: a replay writes hundreds of them.
+
+
+@cache
+def _schema(columns: tuple[tuple[str, Kind], ...]) -> bytes:
+    """The first two fields of a footer: version, and the columns by name and kind."""
+    root = thrift.bare_struct(thrift.binary(4, b"schema"), thrift.i32(1, len(columns)))
+    elements = [_schema_element(name, kind) for name, kind in columns]
+    return thrift.i32(1, _FORMAT_VERSION) + thrift.structs(1, [root, *elements])
+
+
+def _schema_element(name: str, column_kind: Kind) -> bytes:
+    kind, _ = _TYPES[column_kind]
+    fields = [thrift.i32(1, kind), thrift.i32(2, _REQUIRED), thrift.binary(1, name.encode())]
     if kind == _BYTE_ARRAY:
         fields += [thrift.i32(2, _UTF8), thrift.struct(4, thrift.struct(1))]  # LogicalType.STRING
     return thrift.bare_struct(*fields)
 
 
-def _data_header(n_bytes: int, n_values: int, encoding: int) -> bytes:
-    header = (thrift.i32(1, n_values), thrift.i32(1, encoding), thrift.i32(1, _RLE), thrift.i32(1, _RLE))
-    return thrift.bare_struct(
-        thrift.i32(1, _DATA_PAGE), thrift.i32(1, n_bytes), thrift.i32(1, n_bytes), thrift.struct(2, *header)
-    )
+@cache
+def _chunk_head(name: str, column_kind: Kind) -> bytes:
+    """The fields of a column's ColumnMetaData that are always the same: type, encodings, path, compression."""
+    kind, encodings = _TYPES[column_kind]
+    path = thrift.binaries(1, [name.encode()])
+    return thrift.i32(1, kind) + thrift.i32s(1, encodings) + path + thrift.i32(1, _UNCOMPRESSED)
+
+
+@cache
+def _page_encodings(column_kind: Kind) -> bytes:
+    """The fields of a DataPageHeader behind the number of values: of the values, and of levels (there are none)."""
+    return thrift.i32(1, _TYPES[column_kind][1][-1]) + 2 * thrift.i32(1, _RLE)
+
+
+def _data_header(n_bytes: int, n_values: int, column_kind: Kind) -> bytes:
+    size = thrift.i32(1, n_bytes)
+    header = thrift.struct(2, thrift.i32(1, n_values), _page_encodings(column_kind))
+    return thrift.bare_struct(thrift.i32(1, _DATA_PAGE), size, size, header)
 
 
 def _dictionary_header(n_bytes: int, n_words: int) -> bytes:

@@ -16,8 +16,13 @@ _STOP = b"\x00"
 _SHORT_LIST = 15
 
 
+_ONE_BYTE = [bytes((value,)) for value in range(128)]
+
+
 def varint(value: int) -> bytes:
     """An unsigned number in LEB128."""
+    if value < 128:
+        return _ONE_BYTE[value]
     out = bytearray()
     while value > 127:
         out.append(value & 127 | 128)
