@@ -1,6 +1,6 @@
 #!/bin/sh
 # The first process of new namespaces becomes a systemd of its own: over a copy of this machine's files that is gone
-# afterwards, with the checkout and the interpreter under /opt/kagami, where units may look. Nothing outside changes.
+# afterwards, with a copy of the package and the interpreter under /opt/kagami, where units may look. Nothing outside changes.
 #   systemd.sh FOLDER CHECKOUT PYTHON_PREFIX SITE_PACKAGES
 set -eu
 mount --make-rprivate /
@@ -16,8 +16,10 @@ mount -o remount,ro,bind proc/sys
 mount --rbind /dev dev
 mount -t tmpfs tmpfs run
 mount -t tmpfs tmpfs tmp
-mkdir -p old opt/kagami/bin opt/kagami/checkout opt/kagami/python opt/kagami/packages
-mount --bind "$2" opt/kagami/checkout
+mkdir -p old opt/kagami/bin opt/kagami/checkout/pcaps opt/kagami/python opt/kagami/packages
+cp -r "$2/sensor" "$2/analyzers" "$2/systemd" opt/kagami/checkout
+cp -r "$2/pcaps/demo" opt/kagami/checkout/pcaps
+chmod -R a+rX opt/kagami/checkout # a checkout may be its owner's alone
 mount --bind "$3" opt/kagami/python
 mount --bind "$4" opt/kagami/packages
 cat > opt/kagami/bin/kagami <<'PROGRAM'
