@@ -18,9 +18,6 @@ from pathlib import Path
 
 from namespace import INSIDE, KAGAMI, REPO, start_again_inside
 
-from sensor.store.columns import LAKE_TABLES
-from sensor.store.lake import Lake
-
 STEADY = 0.05
 
 
@@ -31,9 +28,8 @@ def resident_mib(pid: int) -> float:
 
 
 def lake_mib(store: Path) -> float:
-    """Bytes of all segments, without those that a merged one stands for, which go a quarter of an hour later."""
-    lake = Lake(store / "lake")
-    return sum(lake.size(table)[1] for table in LAKE_TABLES) / 2**20
+    """Bytes of all segments."""
+    return sum(path.stat().st_size for path in (store / "lake").rglob("*.parquet")) / 2**20
 
 
 def inside(options: argparse.Namespace) -> bool:

@@ -24,7 +24,8 @@ from sensor.parts import PartCompiler
 _ROOT = Path(__file__).resolve().parent.parent
 _KERNEL_PACKAGES = ("capture", "decode", "flows", "protocols", "beacon")
 _DONE = "complete"
-_FROZEN = ("constants.py", "dtypes.py", "far.py", "numba_patches.py", "parts.py")  # what compiled code holds of these
+_FROZEN = ("constants.py", "dtypes.py", "far.py", "numba_patches.py", "parts.py", "prefetch.py")
+"""Compiled code holds something of these modules as well."""
 
 
 def _sources_digest() -> str:

@@ -21,8 +21,8 @@ from sensor.capture.blocks import PACKET as PACKET_BLOCK
 from sensor.capture.walk import MAX_FRAME_BYTES
 from sensor.constants import PROTO_ICMP, PROTO_ICMP6, PROTO_TCP, STATUS_OK, TCP_ACK, TCP_SYN
 from sensor.dtypes import PACKET_REC
-from sensor.flows.prefetch import prefetch
 from sensor.jit import packet_kernel as kernel
+from sensor.prefetch import prefetch
 from sensor.protocols.reads import FRAMES
 
 AGE = np.dtype(

@@ -10,8 +10,8 @@ import numba
 import numpy as np
 from numba import types as t
 
-from sensor.flows.prefetch import prefetch_line
 from sensor.jit import packet_kernel
+from sensor.prefetch import prefetch_line
 
 BLOCK_STATUS, BLOCK_PACKETS, BLOCK_FIRST = 2, 3, 4
 """Words (32 bits) of a block's descriptor: whose it is, packets in it, offset of the first header in bytes."""

@@ -16,8 +16,8 @@ from sensor.decode.network import IPV4_MAPPED
 from sensor.decode.reads import be16, be32, byte_at
 from sensor.decode.tunnels import is_tunnel_port
 from sensor.dtypes import PACKET
-from sensor.flows.prefetch import prefetch_line
 from sensor.jit import packet_kernel
+from sensor.prefetch import prefetch_line
 
 _MAX_WIRE_BYTES = 1 << 20  # a length on the wire beyond what segmentation offload makes is not believed
 _AHEAD = 8  # frames looked ahead, so that their headers are here when they are

@@ -19,7 +19,6 @@ from sensor.flows.keys import is_flipped, key_port, side
 from sensor.flows.out import mix, open_event, report_flow
 from sensor.flows.payload import TAKES
 from sensor.flows.pool import nearly_full
-from sensor.flows.prefetch import prefetch, prefetch_head
 from sensor.flows.rows import (
     END_ACTIVE,
     END_END,
@@ -34,6 +33,7 @@ from sensor.flows.state import DNS_ROOM, N_DNS, N_EVENTS, N_FLOWS, ROOM, STATE_A
 from sensor.flows.streams import close_streams
 from sensor.flows.unreachable import mark_refused, says_unreachable
 from sensor.jit import packet_kernel as kernel
+from sensor.prefetch import prefetch, prefetch_head
 from sensor.protocols.reads import FRAMES
 from sensor.protocols.siphash import siphash13
 

@@ -16,7 +16,6 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import date, timedelta
-from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -148,8 +147,9 @@ class Lake:
         belong to some piece as well; a lake without any has none.
         """
         sizes = [0] * N_BUCKETS
-        for table, number in product(("flow", "event"), range(N_BUCKETS)):
-            sizes[number] += sum(_sizes(self.files(table, since_ns=since_ns, until_ns=until_ns, buckets=[number])))
+        for table in ("flow", "event"):
+            for _, folder, paths in self.folders(table, since_ns, until_ns):
+                sizes[int(folder.name.removeprefix("bucket="))] += sum(_sizes(paths))
         pieces: list[range] = []
         begin = taken = 0
         for number, size in enumerate(sizes):

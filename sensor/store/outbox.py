@@ -23,17 +23,22 @@ NEW_OUTLET_NS = 24 * 3_600 * 10**9
 
 def waiting(store: Store, outlet: str, now_ns: int) -> Iterator[Entry]:
     """Entries that an outlet was not told yet, oldest first. A new outlet begins with those of the last day."""
-    with store.transaction():
-        store.db.execute(
-            """INSERT OR IGNORE INTO outlet (name, sent, sent_ts, failed_ts, error)
-            SELECT ?, coalesce(max(id), 0), 0, 0, '' FROM outbox WHERE ts < ?""",
-            (outlet, now_ns - NEW_OUTLET_NS),
-        )
     row = store.db.execute("SELECT sent FROM outlet WHERE name = ?", (outlet,)).fetchone()
+    sent = _begin(store, outlet, now_ns - NEW_OUTLET_NS) if row is None else row[0]
     for number, finding_id, change in store.db.execute(
-        "SELECT id, finding_id, change FROM outbox WHERE id > ? ORDER BY id", (row[0],)
+        "SELECT id, finding_id, change FROM outbox WHERE id > ? ORDER BY id", (sent,)
     ).fetchall():
         yield number, change, _open_finding(store, finding_id)
+
+
+def _begin(store: Store, outlet: str, since_ns: int) -> int:
+    """Note a new outlet, which is told what is noted from a time on. Returns: the number of the last entry before."""
+    sent: int = store.db.execute("SELECT coalesce(max(id), 0) FROM outbox WHERE ts < ?", (since_ns,)).fetchone()[0]
+    with store.transaction():
+        store.db.execute(
+            "INSERT INTO outlet (name, sent, sent_ts, failed_ts, error) VALUES (?, ?, 0, 0, '')", (outlet, sent)
+        )
+    return sent
 
 
 def _open_finding(store: Store, finding_id: int) -> dict[str, Any] | None:
