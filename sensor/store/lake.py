@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import date, timedelta
@@ -92,7 +93,7 @@ class Lake:
         n_files = 0
         file_name = f"{segment}.v{LAKE_VERSION}{_SUFFIX}"
         for day, number, rows in partitions(ts_ns, bucket):
-            path = self.root / table / f"day={day}" / f"bucket={number:02d}" / file_name
+            path = self.root / table / f"day={day}" / _bucket_name(number) / file_name
             size = write_segment(path, columns, incoming=self.incoming, rows=rows, scratch=self._scratch)
             self.bytes_written += size
             n_files += 1
@@ -146,13 +147,14 @@ class Lake:
         Each bucket costs a question or ten, so as many go together as PIECE_BYTES allow. Those without flows and events
         belong to some piece as well; a lake without any has none.
         """
-        sizes = [0] * N_BUCKETS
+        sizes: Counter[str] = Counter()
         for table in ("flow", "event"):
             for _, folder, paths in self.folders(table, since_ns, until_ns):
-                sizes[int(folder.name.removeprefix("bucket="))] += sum(_sizes(paths))
+                sizes[folder.name] += sum(_sizes(paths))
         pieces: list[range] = []
         begin = taken = 0
-        for number, size in enumerate(sizes):
+        for number in range(N_BUCKETS):
+            size = sizes[_bucket_name(number)]
             if size and taken and taken + size > PIECE_BYTES:
                 pieces.append(range(begin, number))
                 begin = number
@@ -174,7 +176,7 @@ class Lake:
         """Each folder chosen as in `files`: its day, its path, all its segments."""
         first = "" if since_ns is None else day_name(since_ns)
         last = "~" if until_ns is None or table == "flow" else day_name(until_ns)
-        wanted = None if buckets is None else {f"bucket={number:02d}" for number in buckets}
+        wanted = None if buckets is None else {_bucket_name(number) for number in buckets}
         for day in _children(self.root / table):
             name = day.name.removeprefix("day=")
             if name != MIXED_DAY and not first <= name <= last:
@@ -255,6 +257,10 @@ class Lake:
             for version in paths
         ]
         return f"({' UNION ALL '.join(parts)})", list(paths.values())
+
+
+def _bucket_name(number: int) -> str:
+    return f"bucket={number:02d}"
 
 
 def _sizes(paths: Iterable[Path]) -> Iterator[int]:
