@@ -25,7 +25,7 @@ from benchmarks.egress_lake import PIECE, PROXY, START_NS, columns, piece, words
 from benchmarks.measure import machine
 from sensor.store.columnar import Column, coded, pack_words
 from sensor.store.columns import LAKE_TABLES, NANOSECONDS_A_DAY
-from sensor.store.merge import merge_segments
+from sensor.store.merge import merge_segments, remove_merged
 from sensor.store.store import Store
 
 HOSTS = 4_800
@@ -90,8 +90,8 @@ def fill(path: Path, days: int, merged: bool) -> None:
         last = START_NS + days * NANOSECONDS_A_DAY - 1
         store.finish_source(SOURCE, state="complete", packets=1, n_bytes=1, first_ts=START_NS, last_ts=last)
     if merged:
-        merge_segments(store.lake, time.time() + 2 * 86_400)
-        merge_segments(store.lake, time.time() + 4 * 86_400)
+        merge_segments(store.lake, float("inf"), time.time() + 2 * 86_400)
+        remove_merged(store.lake, time.time() + 4 * 86_400)
 
 
 def ask(store: Path, question: str, indicators: Path) -> str:

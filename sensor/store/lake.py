@@ -137,8 +137,8 @@ class Lake:
         """
         found: list[Path] = []
         for _, _, paths in self.folders(table, since_ns, until_ns, buckets):
-            merged = uncovered(path.name for path in paths)
-            found += [path for path in paths if path.name in merged]
+            merged = covered(path.name for path in paths)
+            found += [path for path in paths if path.name not in merged]
         return found
 
     def pieces(self, since_ns: int | None = None, until_ns: int | None = None) -> list[range]:
@@ -279,29 +279,23 @@ def segment_range(name: str) -> tuple[str, int, int] | None:
     return (match[1], int(match[2]), int(match[3] or match[2])) if match else None
 
 
-def uncovered(names: Iterable[str]) -> set[str]:
-    """The names that no merged segment among them stands for.
+def covered(names: Iterable[str]) -> dict[str, str]:
+    """The names that a merged segment among them stands for, each with the name of that one.
 
     A merged segment appears by one rename, and what it was made of is deleted later: so no row is ever seen twice or
     not at all, whenever one looks and whatever was interrupted.
     """
-    names = list(names)
-    ranges: dict[str, list[tuple[int, int]]] = {}
-    for name in names:
-        place = segment_range(name)
-        if place is not None and place[2] > place[1]:
-            ranges.setdefault(place[0], []).append(place[1:])
-    if not ranges:
-        return set(names)
-    kept = set()
-    for name in names:
-        place = segment_range(name)
-        if place is None or not any(
-            first <= place[1] and place[2] <= last and (first, last) != place[1:]
-            for first, last in ranges.get(place[0], ())
-        ):
-            kept.add(name)
-    return kept
+    places = {name: place for name in names if (place := segment_range(name))}
+    merged: dict[str, list[tuple[int, int, str]]] = {}
+    for name, (source, first, last) in places.items():
+        if last > first:
+            merged.setdefault(source, []).append((first, last, name))
+    return {
+        name: by
+        for name, (source, first, last) in places.items()
+        for begin, end, by in merged.get(source, ())
+        if begin <= first and last <= end and (begin, end) != (first, last)
+    }
 
 
 def segment_version(name: str) -> int:

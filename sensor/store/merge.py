@@ -1,19 +1,21 @@
 """Small segments into large ones: a live capture writes every few seconds, questions want few files.
 
 Needs no lock: only segments of past hours are taken, which nobody writes any more, and a merged one takes their place
-by one rename (see lake.uncovered). What it was made of is deleted by a later run, when no reader can still be at it.
+by one rename (see lake.covered). What it was made of is deleted by a later run, when no reader can still be at it.
 """
 
 from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensor.errors import StoreError
 from sensor.store.columns import LAKE_TABLES
-from sensor.store.lake import Lake, day_name, segment_range, segment_version, uncovered
+from sensor.store.lake import Lake, covered, day_name, segment_range, segment_version
 from sensor.store.segment import make_directory, sync_directory
 
 if TYPE_CHECKING:
@@ -26,34 +28,71 @@ GRACE_S = 900
 _HOUR_S = 3600
 
 
-def merge_segments(lake: Lake, now_s: float | None = None) -> tuple[int, int]:
-    """Merge what can be merged, then delete what was merged before.
+def merge_segments(lake: Lake, room_bytes: float, now_s: float | None = None) -> int:
+    """Merge what can be merged: of today the segments of each past hour, of a past day all that it has.
 
+    room_bytes : of the disk, that what is merged may take beside what it was made of
     now_s : seconds since 1970; None: now
-    Returns: segments merged, segments deleted.
+    Returns: segments merged.
     Raises: StoreError when the disk is full or the lake cannot be read; nothing is lost or doubled by that.
     """
     now_s = time.time() if now_s is None else now_s
-    n_merged = n_deleted = 0
+    n_merged = 0
     for table in LAKE_TABLES:
         for day, folder, paths in lake.folders(table):
-            n_deleted += _delete_covered(paths, now_s)
-            for group in _groups(paths, day == day_name(int(now_s) * 10**9), now_s):
-                _merge(lake, folder, group)
-                n_merged += len(group)
-    return n_merged, n_deleted
+            is_today = day == day_name(int(now_s) * 10**9)
+            for run in _runs(paths, is_today, now_s):
+                group, size = _fitting(run, room_bytes)
+                if len(group) >= (MIN_FILES if is_today else 2):
+                    _merge(lake, folder, group)
+                    n_merged += len(group)
+                    room_bytes -= size
+    return n_merged
 
 
-def _groups(paths: list[Path], is_today: bool, now_s: float) -> list[list[Path]]:
-    """Segments of one source and version that may become one."""
+def remove_merged(lake: Lake, now_s: float | None = None) -> int:
+    """Delete what was merged GRACE_S ago or before. Returns how many segments.
+
+    now_s : seconds since 1970; None: now
+    """
+    until_s = (time.time() if now_s is None else now_s) - GRACE_S
+    n_deleted = 0
+    for table in LAKE_TABLES:
+        for _, folder, paths in lake.folders(table):
+            for name, by in covered(path.name for path in paths).items():
+                if (folder / by).stat().st_mtime <= until_s:
+                    (folder / name).unlink(missing_ok=True)
+                    n_deleted += 1
+    return n_deleted
+
+
+def _runs(paths: list[Path], is_today: bool, now_s: float) -> list[list[Path]]:
+    """Segments of one source and version that may become one: neighbours, as it will stand for all between."""
     hour_s = now_s - now_s % _HOUR_S
-    standing = uncovered(path.name for path in paths)
-    groups: dict[tuple[str, int], list[Path]] = {}
-    for path in paths:
-        place = segment_range(path.name)
-        if place is not None and path.name in standing and path.stat().st_mtime < hour_s:
-            groups.setdefault((place[0], segment_version(path.name)), []).append(path)
-    return [group for group in groups.values() if len(group) >= (MIN_FILES if is_today else 2)]
+    standing = {path.name for path in paths} - covered(path.name for path in paths).keys()
+    runs: dict[tuple[str, int], list[list[Path]]] = {}
+    for path, (source, first, last) in _in_order(path for path in paths if path.name in standing):
+        of_source = runs.setdefault((source, segment_version(path.name)), [[]])
+        if path.stat().st_mtime < hour_s and not (is_today and last > first):
+            of_source[-1].append(path)
+        else:
+            of_source.append([])
+    return [run for of_source in runs.values() for run in of_source]
+
+
+def _in_order(paths: Iterable[Path]) -> list[tuple[Path, tuple[str, int, int]]]:
+    places = [(path, place) for path in paths if (place := segment_range(path.name))]
+    return sorted(places, key=itemgetter(1))
+
+
+def _fitting(run: list[Path], room_bytes: float) -> tuple[list[Path], int]:
+    """The first of a run for which there is room, and their bytes."""
+    size = 0
+    for i, path in enumerate(run):
+        if size + path.stat().st_size > room_bytes:
+            return run[:i], size
+        size += path.stat().st_size
+    return run, size
 
 
 def _merge(lake: Lake, folder: Path, paths: list[Path]) -> None:
@@ -87,13 +126,3 @@ def _copy(connection: duckdb.DuckDBPyConnection, paths: list[Path], target: Path
         TO '{place}' (FORMAT parquet, COMPRESSION zstd)""",
         [[str(path) for path in paths]],
     )
-
-
-def _delete_covered(paths: list[Path], now_s: float) -> int:
-    standing = uncovered(path.name for path in paths)
-    covered = [path for path in paths if path.name not in standing]
-    if not covered or max(path.stat().st_mtime for path in paths if path.name in standing) > now_s - GRACE_S:
-        return 0
-    for path in covered:
-        path.unlink()
-    return len(covered)

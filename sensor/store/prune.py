@@ -23,6 +23,8 @@ from sensor.store.store import Store
 _GIB = 1 << 30
 _SPARE = 1.2
 """Pruning for free space leaves this much more than the floor, so that it is not needed again at once."""
+_LEAVES = 0.95
+"""Pruning for size leaves this much of what is allowed: room for a while, and for merging."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class PruneReport:
     """What went: segments of the lake and files of kept packets with their bytes, and rows of the database.
 
     oldest_day : of the lake that is left, empty when nothing is
+    room_bytes : that the lake may grow by within its limits
     """
 
     segments: int = 0
@@ -57,6 +60,7 @@ class PruneReport:
     health: int = 0
     channels: int = 0
     oldest_day: str = ""
+    room_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -79,7 +83,7 @@ def prune(store: Store, limits: Limits, now_ns: int, *, is_trial: bool = False) 
     _prune_packets(store, limits, now_ns, report, is_trial=is_trial)
     segments = sorted(_segments(store))
     freed = report.packet_bytes if is_trial else 0
-    goes = _too_many(store, segments, limits, now_ns, freed)
+    goes, report.room_bytes = _too_many(store, segments, limits, now_ns, freed)
     for segment in segments[:goes]:
         report.segments += 1
         report.bytes += segment.size
@@ -133,20 +137,25 @@ def _free_and_needed(store: Store, limits: Limits) -> tuple[float, float]:
     return free, needs * _SPARE if free < needs else needs
 
 
-def _too_many(store: Store, segments: list[_Segment], limits: Limits, now_ns: int, freed: int) -> int:
-    """How many of the segments, the oldest first, must go. freed : bytes that would be free by then"""
+def _too_many(store: Store, segments: list[_Segment], limits: Limits, now_ns: int, freed: int) -> tuple[int, int]:
+    """How many of the segments, the oldest first, must go, and the room that there is then.
+
+    freed : bytes that would be free by then
+    """
     first_day = day_name(now_ns - int(limits.lake_days * NANOSECONDS_A_DAY)) if limits.lake_days else ""
     left = sum(segment.size for segment in segments)
     free, needs = _free_and_needed(store, limits)
     free += freed
-    for i, segment in enumerate(segments):
-        is_old = segment.day < first_day
-        is_too_much = bool(limits.lake_gib) and left > limits.lake_gib * _GIB
-        if not (is_old or is_too_much or free < needs):
-            return i
+    allowed = limits.lake_gib * _GIB if limits.lake_gib else float("inf")
+    stops_at = allowed * _LEAVES if left > allowed else allowed
+    goes = 0
+    for segment in segments:
+        if segment.day >= first_day and left <= stops_at and free >= needs:
+            break
         left -= segment.size
         free += segment.size
-    return len(segments)
+        goes += 1
+    return goes, max(0, int(min(allowed - left, free - needs)))
 
 
 def _remove_empty(store: Store, before: str) -> None:

@@ -11,8 +11,8 @@ from sensor.errors import StoreError
 from sensor.store.columns import HEALTH
 from sensor.store.columns import NANOSECONDS_A_DAY as DAY
 from sensor.store.health import health_rows, save_health
-from sensor.store.lake import segment_range, uncovered
-from sensor.store.merge import GRACE_S, merge_segments
+from sensor.store.lake import covered, segment_range
+from sensor.store.merge import GRACE_S, merge_segments, remove_merged
 from sensor.store.prune import Limits, prune
 from sensor.store.questions import flows
 from sensor.store.store import Store
@@ -21,6 +21,7 @@ from tests.support.lake_rows import NOON_NS, buckets_of, columns_of, row
 
 SHA = "ab" * 32
 HOUR = 3600
+ROOM = 2**40
 
 
 def fill(store: Store, numbers: range, day: int = 0, mtime_s: float | None = None) -> None:
@@ -47,8 +48,8 @@ def test_a_name_says_what_a_segment_stands_for() -> None:
     assert segment_range("1234567-1234567.parquet") == ("1234567", 1234567, 1234567)
     assert segment_range("anything.parquet") is None
     names = ["a-000000.parquet", "a-000001.parquet", "a-000000-000001.parquet", "a-000002.parquet", "b-000001.parquet"]
-    assert uncovered(names) == set(names[2:])
-    assert uncovered([*names, "a-000000-000009.parquet"]) == {"a-000000-000009.parquet", "b-000001.parquet"}
+    assert covered(names) == dict.fromkeys(names[:2], names[2])
+    assert covered([*names, "a-000000-000009.parquet"]).keys() == set(names[:4])
 
 
 def test_merging_keeps_every_row_once_at_every_step(store_dir: Path) -> None:
@@ -57,26 +58,60 @@ def test_merging_keeps_every_row_once_at_every_step(store_dir: Path) -> None:
         before = uids(store)
         assert set(before.values()) == {1}
         n_files = len(store.lake.all_files("flow"))
-        merged, deleted = merge_segments(store.lake)
-        assert (merged, deleted) == (n_files, 0)
+        assert merge_segments(store.lake, ROOM) == n_files
+        assert remove_merged(store.lake) == 0
         assert len(store.lake.files("flow")) < n_files < len(store.lake.all_files("flow"))
         assert uids(store) == before  # what it was made of is still there, and not asked
-        assert merge_segments(store.lake) == (0, 0)
+        assert merge_segments(store.lake, ROOM) == 0
+        fill(store, range(6, 8))  # a capture that goes on keeps nothing from going
         later = time.time() + GRACE_S + 1
-        assert merge_segments(store.lake, later) == (0, n_files)
-        assert uids(store) == before
+        assert remove_merged(store.lake, later) == n_files
         assert store.lake.all_files("flow") == store.lake.files("flow")
-        fill(store, range(6, 8))
-        long_after = time.time() + 3 * HOUR
-        assert merge_segments(store.lake, long_after)[0] > 0  # merged ones merge again
+        assert merge_segments(store.lake, ROOM, time.time() + 3 * HOUR) > 0  # merged ones merge again
         assert uids(store).total() == 80
         assert set(uids(store).values()) == {1}
+
+
+def test_only_what_there_is_room_for_is_merged(store_dir: Path) -> None:
+    with Store.open(store_dir, write=True) as store:
+        fill(store, range(6), mtime_s=time.time() - 2 * HOUR)
+        before = uids(store)
+        sizes = [path.stat().st_size for path in store.lake.all_files("flow")]
+        assert merge_segments(store.lake, min(sizes)) == 0
+        assert 0 < merge_segments(store.lake, sum(sizes) / 2) <= len(sizes) / 2
+        assert uids(store) == before
+        assert merge_segments(store.lake, ROOM) > 0
+        assert uids(store) == before
+
+
+def test_of_today_an_hour_is_merged_once(store_dir: Path) -> None:
+    noon_s = NOON_NS / 1e9
+    with Store.open(store_dir, write=True) as store:
+        for hour in range(1, 4):
+            fill(store, range(6 * hour, 6 * hour + 6))
+            for path in store.lake.files("flow"):
+                if path.stat().st_mtime > noon_s + 4 * HOUR:  # just written
+                    os.utime(path, (noon_s + hour * HOUR,) * 2)
+            n_merged = merge_segments(store.lake, ROOM, noon_s + hour * HOUR + HOUR)
+            assert n_merged == len(store.lake.files("flow")) / hour * 6
+        assert set(uids(store).values()) == {1}
+
+
+def test_a_merged_one_stands_for_nothing_that_is_not_in_it(store_dir: Path) -> None:
+    with Store.open(store_dir, write=True) as store:
+        fill(store, range(9), mtime_s=time.time() - 2 * HOUR)
+        before = uids(store)
+        for path in store.lake.files("flow"):
+            if "-000004." in path.name:  # still being written, or so it seems
+                os.utime(path, (time.time() + HOUR,) * 2)
+        assert merge_segments(store.lake, ROOM) > 0
+        assert uids(store) == before
 
 
 def test_the_hour_that_is_written_is_left_alone(store_dir: Path) -> None:
     with Store.open(store_dir, write=True) as store:
         fill(store, range(6))
-        assert merge_segments(store.lake, time.time()) == (0, 0)
+        assert merge_segments(store.lake, ROOM, time.time()) == 0
 
 
 def test_a_merge_that_fails_leaves_everything(store_dir: Path) -> None:
@@ -87,7 +122,7 @@ def test_a_merge_that_fails_leaves_everything(store_dir: Path) -> None:
         broken.write_bytes(b"no parquet")
         os.utime(broken, (time.time() - 2 * HOUR,) * 2)
         with pytest.raises(StoreError, match="cannot merge segments"):
-            merge_segments(store.lake)
+            merge_segments(store.lake, ROOM)
         broken.unlink()
         assert uids(store) <= before
         assert not list(store.lake.incoming.iterdir())
@@ -116,6 +151,8 @@ def test_the_oldest_goes_first_until_the_size_is_right(store_dir: Path) -> None:
         prune(store, Limits(lake_gib=total / 2 / 2**30), NOON_NS + 9 * DAY)
         left = sum(path.stat().st_size for path in store.lake.all_files("flow"))
         assert total / 3 < left <= total / 2
+        room = prune(store, Limits(lake_gib=total / 2**30), NOON_NS + 9 * DAY).room_bytes
+        assert room == pytest.approx(total - left, abs=1)
         assert min(uids(store)).startswith("C5")
         prune(store, Limits(free_gib=1e6), NOON_NS + 9 * DAY)
         assert not store.lake.all_files("flow")

@@ -21,7 +21,7 @@ def prune(session: Session, dry_run: bool, as_json: bool) -> None:
     It may run while a capture writes. Findings keep their flows and events, whatever goes of the history. Packets that
     a capture kept go with the history of their time; where the disk is short, they go first.
     """
-    from sensor.store.merge import merge_segments
+    from sensor.store.merge import merge_segments, remove_merged
     from sensor.store.prune import Limits
     from sensor.store.prune import prune as prune_store
     from sensor.store.store import Store
@@ -30,8 +30,9 @@ def prune(session: Session, dry_run: bool, as_json: bool) -> None:
     limits = Limits(site.lake_days, site.lake_gib, site.results_days, site.keep_gib, site.free_gib)
     session.must_have_store()
     with session.open_store() if dry_run else Store.open_for_notes(session.store_dir) as store:
+        deleted = 0 if dry_run else remove_merged(store.lake)  # first: nothing is lost with these
         report = prune_store(store, limits, time.time_ns(), is_trial=dry_run)
-        merged, deleted = (0, 0) if dry_run else merge_segments(store.lake)
+        merged = 0 if dry_run else merge_segments(store.lake, report.room_bytes)
     if as_json:
         session.write([json_value(asdict(report) | {"merged": merged, "deleted": deleted}), b"\n"])
         return
