@@ -9,11 +9,13 @@ namespaces) and tcpreplay.
 """
 
 import argparse
+import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from namespace import INSIDE, KAGAMI, REPO, start_again_inside
@@ -28,8 +30,13 @@ def resident_mib(pid: int) -> float:
 
 
 def lake_mib(store: Path) -> float:
-    """Bytes of all segments."""
-    return sum(path.stat().st_size for path in (store / "lake").rglob("*.parquet")) / 2**20
+    """Bytes of all segments, also of those that are just being written."""
+    size = 0
+    for folder, _, names in os.walk(store / "lake"):
+        for name in names:
+            with suppress(FileNotFoundError):  # its place was taken meanwhile
+                size += (Path(folder) / name).stat().st_size
+    return size / 2**20
 
 
 def inside(options: argparse.Namespace) -> bool:

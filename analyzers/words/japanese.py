@@ -5,48 +5,18 @@ advisories (JPCERT/CC, IPA, NISC): 不審な通信, 定期的な通信, プロ�
 """
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 
-from analyzers import text
 from analyzers.words.japanese_terms import FEATURES, OUTCOMES_MEAN, ROLES, WAYS, term
+from analyzers.words.japanese_text import duration, interval, listed, percent, size
 from analyzers.words.phrase import Catalogue
 
 JAPANESE: Catalogue = {}
-_UNITS = (("日", 86_400), ("時間", 3_600), ("分", 60), ("秒", 1))
 
 
 def phrase(make: Callable[..., str]) -> Callable[..., str]:
     """List a function in the catalogue."""
     JAPANESE[make.__name__] = make
     return make
-
-
-def duration(seconds: float) -> str:
-    """A length of time in two units, as it is said: 8.26 秒, 17 分 18 秒, 3 時間 30 分, 2 日."""
-    for (unit, length_s), (part, part_s) in pairwise(_UNITS):
-        n, n_parts = divmod(round(seconds / part_s), length_s // part_s)
-        if n:
-            return f"{n:,} {unit}" + (f" {n_parts} {part}" if n_parts else "")
-    return f"{seconds:.3g} 秒"
-
-
-def interval(seconds: float) -> str:
-    """A beat, in seconds up to ten minutes: 60.1 秒, 15 分 12 秒."""
-    return f"{seconds:.3g} 秒" if seconds < 600 else duration(seconds)
-
-
-def size(n_bytes: int) -> str:
-    """A number of bytes, as analyzers.text has it."""
-    return f"{n_bytes:,} バイト" if n_bytes < 10_000 else text.size(n_bytes)
-
-
-def percent(share: float) -> str:
-    """A share of 1 as a percentage, as analyzers.text has it."""
-    return "0.1% 未満" if 0 < share < 0.0005 else text.percent(share).replace(" %", "%")
-
-
-def _listed(values: Sequence[str], n_more: int = 0) -> str:
-    return "、".join(values) + (f"、ほか {n_more:,} 件" if n_more else "")
 
 
 # --- timing and sizes of a channel ---
@@ -117,7 +87,7 @@ def few_answered(n_answered: int, n_events: int) -> str:
 
 @phrase
 def taken_together(n: int, kind: str, first: Sequence[str]) -> str:
-    return f"{term(kind)} {n:,} 件をまとめて評価：{_listed(first, n - len(first))}"
+    return f"{term(kind)} {n:,} 件をまとめて評価：{listed(first, n - len(first))}"
 
 
 @phrase
@@ -307,12 +277,12 @@ def came_of_it(outcome: str) -> str:
 
 @phrase
 def category_and_ports(category: str, services: Sequence[str], n_more: int) -> str:
-    return f"通信の種類：{term(category)}（{_listed(services, n_more)}）"
+    return f"通信の種類：{term(category)}（{listed(services, n_more)}）"
 
 
 @phrase
 def busiest_destinations(n_dests: int, busiest: Sequence[str]) -> str:
-    return f"通信先 {n_dests:,} 件（主な通信先：{_listed(busiest)}）"
+    return f"通信先 {n_dests:,} 件（主な通信先：{listed(busiest)}）"
 
 
 @phrase
@@ -392,7 +362,7 @@ def answers(services: Sequence[tuple[str, int]]) -> str:
 
 @phrase
 def role_allows(allowed: Sequence[str]) -> str:
-    return f"この役割に許可されている外部通信：{_listed([term(word) for word in allowed]) or 'なし'}"
+    return f"この役割に許可されている外部通信：{listed([term(word) for word in allowed]) or 'なし'}"
 
 
 @phrase

@@ -4,7 +4,8 @@ Terms are those of the national advisories (JPCERT/CC, IPA, NISC): C2 for comman
 vulnerabilities. Paragraphs are polite (です・ます); headings, cells and reasons are noun phrases.
 """
 
-from analyzers.words.japanese import JAPANESE, interval
+from analyzers.words.japanese import JAPANESE
+from analyzers.words.japanese_text import interval
 from sensor.cli.report.words import Row, Words
 from sensor.response.summary import BLOCKED
 
