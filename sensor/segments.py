@@ -128,6 +128,7 @@ class Columns:
             *self._fact_columns(mine, pool),
             bools("resolved", rows["resolved"]),
             _notes(rows),
+            self._pooled("hassh_server", mine["hassh_server_id"], pool),
         ]
 
     def _fact_columns(self, facts: NDArray[np.void], pool: Any) -> list[Column]:

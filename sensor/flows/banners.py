@@ -1,11 +1,11 @@
-"""What clients say of themselves before encryption: SSH version and algorithms, the user in an RDP request."""
+"""What is said before encryption: versions and algorithms of SSH, the user in an RDP request."""
 
 import numpy as np
 from numba import types as t
 
 from sensor.flows.facts import facts_of
 from sensor.flows.pool import intern
-from sensor.flows.rows import FLOW_REC
+from sensor.flows.rows import FLOW_REC, LOOKS
 from sensor.flows.state import STATE_REC
 from sensor.jit import packet_kernel as kernel
 from sensor.protocols import md5, ssh
@@ -29,15 +29,32 @@ def take_banner(s, f, data, pos, end):
     return end - pos
 
 
-@kernel(t.void(STATE_REC, FLOW_REC, FRAMES))
-def take_hassh(s, f, data):
-    """Note the HASSH of the client's algorithm lists, whose spans are in the scratch."""
+@kernel(t.void(STATE_REC, FLOW_REC, FRAMES, t.boolean))
+def take_hassh(s, f, data, is_server):
+    """Note the HASSH of a side's algorithm lists, whose spans are in the scratch."""
     text = s.scratch.joined
-    length = ssh.hassh_text(data, s.scratch.spans, False, text)
+    length = ssh.hassh_text(data, s.scratch.spans, is_server, text)
     if length > 0 and md5.md5(text, 0, length, text, 0, s.scratch.words):
         out = s.scratch.text
         put_hex(out, 0, text, 0, md5.DIGEST_BYTES)
-        s.facts.rows[facts_of(s, f)]["hassh_id"] = intern(s.pool, out, 0, 2 * md5.DIGEST_BYTES)
+        number = intern(s.pool, out, 0, 2 * md5.DIGEST_BYTES)
+        fact = s.facts.rows[facts_of(s, f)]
+        if is_server:
+            fact["hassh_server_id"] = number
+        else:
+            fact["hassh_id"] = number
+
+
+@kernel(t.boolean(STATE_REC, FLOW_REC, FRAMES, t.int64, t.int64))
+def take_ssh_server(s, f, data, pos, end):
+    """Note the algorithms of a server, which may stand right behind its version; whether they go on."""
+    if ssh.parse_banner(data, pos, end)[0] == ssh.BANNER_CUT:
+        return True
+    status = ssh.find_kexinit(data, pos, end, s.scratch.spans)
+    if status == ssh.KEXINIT:
+        take_hassh(s, f, data, True)
+        f["looked"][1] = LOOKS
+    return status == ssh.KEXINIT_CUT
 
 
 @kernel(t.void(STATE_REC, FLOW_REC, FRAMES, t.int64, t.int64))

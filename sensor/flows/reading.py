@@ -9,7 +9,7 @@ from numba import types as t
 
 from sensor.constants import APP_DTLS, APP_HTTP, APP_RDP, APP_SOCKS, APP_SSH, APP_TLS, PROTO_TCP
 from sensor.flows import hellos
-from sensor.flows.banners import take_banner, take_hassh, take_rdp_cookie
+from sensor.flows.banners import take_banner, take_hassh, take_rdp_cookie, take_ssh_server
 from sensor.flows.lookups import speaks_dns, take_dns
 from sensor.flows.requests import take_request, take_response, take_socks, take_socks_answer
 from sensor.flows.rows import (
@@ -17,6 +17,7 @@ from sensor.flows.rows import (
     ASKS_NOTHING,
     ASKS_SOCKS,
     FLOW_REC,
+    LOOKS,
     READS_HTTP,
     READS_HTTP_CUT,
     READS_NOTHING,
@@ -30,7 +31,6 @@ from sensor.protocols.dns import has_header
 from sensor.protocols.reads import FRAMES, be16
 from sensor.protocols.tls import RECORD_TYPE_HANDSHAKE
 
-LOOKS = 4  # payloads of a side that are searched before a flow stays nameless
 MOST_MESSAGES = 8  # read in one payload; what comes behind them waits for the next
 _DNS_LEAST = 2 + 12  # a length and a header
 _LETTER_S = 0x53  # "SSH-2.0-..."
@@ -65,7 +65,7 @@ def _read_start(s, f, data, at, end):
         if status == ssh.KEXINIT_CUT:
             return np.int64(-1)
         if status == ssh.KEXINIT:
-            take_hassh(s, f, data)
+            take_hassh(s, f, data, False)
         return end - at
     code = np.int64(identify(data, at, end, True, f["proto"], _resp_port(f)))
     is_word = code == 0 and 0x41 <= data[at] <= 0x5A and f["proto"] == PROTO_TCP  # a capital letter
@@ -190,6 +190,9 @@ def _read_resp(s, f, data, pos, end, ts):
         return end - pos
     if f["app"] == 0:
         f["app"] = identify(data, pos, end, False, f["proto"], _resp_port(f))
+    if f["app"] == APP_SSH and take_ssh_server(s, f, data, pos, end):
+        f["looked"][1] -= 1
+        return np.int64(0)
     if f["proto"] != PROTO_TCP:  # whatever it began as: behind STUN there is DTLS too
         hellos.take_dtls_hello(s, f, 1, data, pos, end)
     return end - pos

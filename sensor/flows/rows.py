@@ -105,6 +105,7 @@ FACT = np.dtype(
         ("ja4_id", np.uint32),
         ("ja3s_id", np.uint32),
         ("hassh_id", np.uint32),
+        ("hassh_server_id", np.uint32),
         ("subject_id", np.uint32),  # common name of the server's certificate
         ("issuer_id", np.uint32),
         ("cert_id", np.uint32),  # its SHA-256, hexadecimal
@@ -223,6 +224,9 @@ answer gave; a SOCKS request that the proxy refused; an ICMP message that quotes
 
 READS_START, READS_HTTP, READS_HTTP_CUT, READS_NOTHING = range(4)
 """What the originator's next bytes are read as: anything, a request, the rest of a request's head; or not at all."""
+
+LOOKS = 4
+"""Payloads of a side that are searched before a flow stays nameless."""
 
 ASKS_NOTHING, ASKS_HTTP, ASKS_SOCKS = range(3)
 """What the responder's next bytes may answer: an HTTP request, or one to a SOCKS proxy."""

@@ -31,6 +31,7 @@ _LEARNED = (
     ("JA4", "ja4"),
     ("JA3S", "ja3s"),
     ("HASSH", "hassh"),
+    ("hasshServer", "hassh_server"),
     ("User-Agent", "user_agent"),
     ("ALPN", "alpn"),
 )

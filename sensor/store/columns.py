@@ -77,6 +77,7 @@ FLOW = (
     Field("via", "text", "", "Proxies that requests or answers name in Via, or empty.", since=2),
     Field("resolved", "bool", "", "Whether a DNS answer with the responder's address was seen before.", since=2),
     Field("notes", "text", "", "What is odd about it: words of a fixed list, joined by spaces, or empty.", since=2),
+    Field("hassh_server", "text", "", "hasshServer fingerprint of the SSH server, or empty.", since=10),
 )
 
 EVENT = (

@@ -11,11 +11,12 @@ from sensor.errors import UsageError
 from sensor.store.match import parse_target
 
 KINDS = ("address", "network", "domain", "url", "ja3", "ja4", "user-agent", "certificate")
-"""address, network, domain: as in match.Target; ja3: JA3, JA3S or HASSH, which are all MD5; certificate: SHA-256."""
+"""address, network, domain: as in match.Target; ja3: JA3, JA3S, HASSH or hasshServer, which are all MD5; certificate:
+SHA-256."""
 
 _ALIASES = {
     "ip": "address", "cidr": "network", "net": "network", "host": "domain", "ua": "user-agent", "cert": "certificate",
-    "ja3s": "ja3", "hassh": "ja3",
+    "ja3s": "ja3", "hassh": "ja3", "hasshserver": "ja3",
 } | {kind: kind for kind in KINDS}  # fmt: skip
 _MD5 = re.compile(r"[0-9a-f]{32}", re.I | re.A)
 _SHA1 = re.compile(r"[0-9a-f]{40}", re.I | re.A)

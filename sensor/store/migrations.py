@@ -369,6 +369,12 @@ def finding_parts(db: Database) -> None:
     )
 
 
+@_step(10)
+def ssh_servers(db: Database) -> None:
+    """What SSH servers offer, in the evidence."""
+    db.table("flow").add_column("hassh_server", str, not_null_default="")
+
+
 def migrate(db: Database) -> None:
     """Apply the steps that are still missing.
 

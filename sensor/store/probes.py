@@ -66,7 +66,7 @@ PROBES: dict[str, tuple[Probe, ...]] = {
         Probe("dns", "answer", RESOLVED, dest="qname", port="0", listed="answers"),
     ),
     "url": (Probe("event", "dest", CONTACTED, dest="uri", more="kind <> 'query'"),),
-    "ja3": (_flow("ja3"), _flow("ja3s"), _flow("hassh")),
+    "ja3": (_flow("ja3"), _flow("ja3s"), _flow("hassh"), _flow("hassh_server")),
     "ja4": (_flow("ja4"),),
     "user-agent": (Probe("event", "user_agent", CONTACTED, dest="dest"),),
     "certificate": (_flow("cert_sha256"),),

@@ -3,7 +3,7 @@
 APPLICATION_ID = 0x6B67616D
 """SQLite's application_id of a kagami database: "kgam"."""
 
-SCHEMA_VERSION = 9
+SCHEMA_VERSION = 10
 """The number of migrations this kagami knows; SQLite's user_version of a database it wrote."""
 
 OLDEST_READABLE = 1

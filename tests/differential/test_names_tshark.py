@@ -67,6 +67,21 @@ def test_a_host_asked_of_socks_is_the_destination(shared_data: Path, name: str, 
     assert {(flow["name"], flow["name_source"]) for flow in proxied} == {(host, "proxy")}
 
 
+def test_ssh_clients_and_servers_have_the_fingerprints_that_tshark_gives_them(shared_data: Path) -> None:
+    path = shared_data / "oracles" / "zeek" / "ssh__ssh.pcap"
+    theirs: dict[tuple[str, str], dict[str, str]] = {}
+    fields = ("ip.src", "tcp.srcport", "ip.dst", "tcp.dstport", "ssh.kex.hassh", "ssh.kex.hasshserver")
+    for src, src_port, dst, dst_port, client, server in tshark(path, "ssh.kex.hassh || ssh.kex.hasshserver", *fields):
+        if client:
+            theirs.setdefault((src, src_port), {})["hassh"] = client
+        if server:
+            theirs.setdefault((dst, dst_port), {})["hassh_server"] = server
+    ours = {(flow["orig_ip"], str(flow["orig_port"])): flow for flow in collect(path).flows if flow["app"] == "ssh"}
+    assert sum(len(prints) for prints in theirs.values()) >= 20
+    for ends, prints in theirs.items():
+        assert {name: ours[ends][name] for name in prints} == prints
+
+
 INSIDE = [
     ("c2/nanocore-2020-03.pcap", "199.127.59.229", 5656),
     ("c2/strrat.pcap", "185.255.114.40", 8219),

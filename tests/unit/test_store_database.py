@@ -54,6 +54,7 @@ DIGESTS = {
     7: "125d4e1e23b02b7e",
     8: "506f7cea26d33b48",
     9: "20a3c1e28c1fcf65",
+    10: "e4de820f7bf7bd7f",
 }
 """Of the columns of each schema version."""
 
