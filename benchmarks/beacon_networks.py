@@ -21,6 +21,7 @@ SWEEP = ["--sweep", "0.03"]
 SMALL_HOURS = [8, 24, 24, 24, 24, 48, 72]
 FIT_LARGE_HOSTS, FIT_LARGE_HOURS = [45, 60, 80, 120, 160, 200, 200, 200], [12, 24, 24, 24, 24, 24, 48]
 FIT_SMALL_HOURS = [6, 12, 24, 24, 24, 24, 24, 48, 72]
+FIT_MORE_SMALL_HOURS = [6, 12, 24, 24, 24, 24, 48, 72]
 MOST_HOST_HOURS = 6000
 
 
@@ -57,16 +58,23 @@ def few() -> Iterator[Spec]:
 
 
 def fit() -> Iterator[Spec]:
-    """What the last trees were fitted on, and what states the rates."""
-    for seed in range(2001, 2040):
-        rng = np.random.default_rng(seed)
-        hosts, hours = int(rng.choice(FIT_LARGE_HOSTS)), int(rng.choice(FIT_LARGE_HOURS))
-        rate = str(rng.choice([0.002, 0.004, 0.01]))
-        yield f"t{seed}", seed, hosts, 24 if hosts * hours > MOST_HOST_HOURS else hours, ["--mal-rate", rate]
-    for seed in range(3001, 3251):
-        rng = np.random.default_rng(seed)
-        hosts, hours = int(np.exp(rng.uniform(np.log(4), np.log(40)))), int(rng.choice(FIT_SMALL_HOURS))
-        yield f"{'kc'[seed % 2]}{seed}", seed, hosts, hours, ["--mal-rate", str(rng.choice([0.002, 0.006]))]
+    """What the trees were fitted on, and what states the rates."""
+    for seeds, rates in ((range(2001, 2040), [0.002, 0.004, 0.01]), (range(6001, 6161), [0.004, 0.01]),
+                         (range(6161, 6180), [0.01])):  # fmt: skip
+        for seed in seeds:
+            rng = np.random.default_rng(seed)
+            hosts, hours = int(rng.choice(FIT_LARGE_HOSTS)), int(rng.choice(FIT_LARGE_HOURS))
+            hours = 24 if hosts * hours > MOST_HOST_HOURS else hours
+            yield f"t{seed}", seed, hosts, hours, ["--mal-rate", str(rng.choice(rates))]
+    for seeds, least, most, lengths, rates in (
+        (range(3001, 3251), 4, 40, FIT_SMALL_HOURS, [0.002, 0.006]),
+        (range(7001, 7037), 5, 42, FIT_MORE_SMALL_HOURS, [0.01, 0.02]),
+    ):
+        for seed in seeds:
+            rng = np.random.default_rng(seed)
+            hosts, hours = int(np.exp(rng.uniform(np.log(least), np.log(most)))), int(rng.choice(lengths))
+            kind = "c" if seed < 4000 and seed % 2 else "k"
+            yield f"{kind}{seed}", seed, hosts, hours, ["--mal-rate", str(rng.choice(rates))]
 
 
 def main() -> None:
