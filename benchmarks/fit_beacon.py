@@ -4,9 +4,9 @@
 
 FEATURES_DIR has one .npz a generated network, as `benchmarks/beacon_features.py` writes them; files whose names begin
 with "t" or "k" are fitted on, every eighth of them only to state false-alarm rates; those that begin with "c" only
-state rates. The model is a sum of small trees, of three questions on a path at most, and what each feature adds can be
-told exactly. Depth and number were chosen on those. Where the sense of a feature is known before, it is held
-to it. With --after, the trees of older weights come first, and MORE trees are fitted to what those leave.
+state rates. The model is a sum of small trees, and what each feature adds can be told exactly. With --after, the trees
+of older weights come first, and MORE trees, of more questions, are fitted to what those leave. Depth and number were
+chosen on those eighths. Where the sense of a feature is known before, it is held to it.
 """
 
 import argparse
@@ -37,7 +37,7 @@ TREES = {"objective": "binary", "num_leaves": 8, "max_depth": 3, "n_estimators":
          "max_bin": 127, "min_child_samples": 40, "subsample": 0.8, "subsample_freq": 1, "colsample_bytree": 0.4,
          "reg_lambda": 5.0, "monotone_constraints_method": "intermediate", "verbose": -1, "seed": 1,
          "n_jobs": 2}  # fmt: skip
-MORE = {"n_estimators": 250, "learning_rate": 0.06}
+MORE = {"n_estimators": 900, "learning_rate": 0.06, "num_leaves": 24, "max_depth": 6}
 
 
 def load(path: Path) -> dict[str, Any]:

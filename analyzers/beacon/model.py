@@ -1,4 +1,4 @@
-"""The model of malice: small trees of three features at most, whose outputs add up. Its weights are data.
+"""The model of malice: small trees whose outputs add up. Its weights are data.
 
 `weights.json` is written by benchmarks/fit_beacon.py: a tree is [feature, threshold, mean, below, above], where `below`
 (value <= threshold) and `above` are trees again or plain values. The sum is a logit. What a feature adds is how much
@@ -28,45 +28,61 @@ SCORE_AT = (0.2, 0.4, 0.6, 0.8, 0.95)
 """The scores that stand for the stated rates of false alarms; 0.4 is where findings begin, then the severities."""
 
 
+_SHALLOW = 3
+_ROWS_AT_ONCE = 128
+"""The features of so many channels stay in cache while all trees go by."""
+
+
 @kernel(types.void(_Table, types.int64[:, ::1], _Table, _Table, types.float64[::1], _Table))
 def _add_up(
     x: Floats, asked: NDArray[np.int64], thresholds: Floats, values: Floats, logits: Floats, parts: Floats
 ) -> None:
     """Add the trees up for every row; where `parts` has rows, note what each feature adds as well."""
-    for i in range(x.shape[0]):
+    for begin in range(0, x.shape[0], _ROWS_AT_ONCE):
         for t in range(asked.shape[0]):
-            node = 0
-            while node < asked.shape[1]:
-                feature = asked[t, node]
-                below = 2 * node + 1 + (x[i, feature] > thresholds[t, node])
-                if parts.shape[0]:
-                    parts[i, feature] += values[t, below] - values[t, node]
-                node = below
-            logits[i] += values[t, node]
+            for i in range(begin, min(begin + _ROWS_AT_ONCE, x.shape[0])):
+                node = 0
+                while node < asked.shape[1]:
+                    feature = asked[t, node]
+                    below = 2 * node + 1 + (x[i, feature] > thresholds[t, node])
+                    if parts.shape[0]:
+                        parts[i, feature] += values[t, below] - values[t, node]
+                    node = below
+                logits[i] += values[t, node]
+
+
+@dataclass(frozen=True, slots=True)
+class Forest:
+    """Whole binary trees of one depth: below and above node k lie nodes 2k + 1 and 2k + 2.
+
+    asked, thresholds : [trees, nodes]
+    values : float64[trees, 2 * nodes + 1], the mean at each node, and the leaves after them
+    """
+
+    asked: NDArray[np.int64]
+    thresholds: Floats
+    values: Floats
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A sum of trees, flat.
+    """A sum of trees.
 
     features : their names, in the order of the columns
     stated : float64[k, 2], falling false alarms per thousand channels, and the logits that so many reach
     stated_small : the same in networks of fewer than SMALL_HOSTS
-    asked, thresholds : [trees, nodes], of whole binary trees: below and above node k lie nodes 2k + 1 and 2k + 2
-    values : float64[trees, 2 * nodes + 1], the mean at each node, and the leaves after them
+    forests : those of few questions, and those of more, which would make whole trees of the others many times as large
     """
 
     features: tuple[str, ...]
     stated: Floats
     stated_small: Floats
-    asked: NDArray[np.int64]
-    thresholds: Floats
-    values: Floats
+    forests: tuple[Forest, ...]
 
     @property
     def start(self) -> float:
         """The logit that every channel begins with; parts are added to it."""
-        return float(self.values[:, 0].sum())
+        return float(sum(forest.values[:, 0].sum() for forest in self.forests))
 
     def logits(self, table: dict[str, Floats]) -> Floats:
         """The logit of each row of a table of features, float64[n]."""
@@ -90,7 +106,8 @@ class Model:
         x = np.ascontiguousarray(np.stack([table[name] for name in self.features], axis=1), np.float64)
         logits = np.zeros(len(x))
         parts = np.zeros((len(x) if with_parts else 0, len(self.features)))
-        _add_up(x, self.asked, self.thresholds, self.values, logits, parts)
+        for forest in self.forests:
+            _add_up(x, forest.asked, forest.thresholds, forest.values, logits, parts)
         return logits, parts
 
 
@@ -103,17 +120,24 @@ def load_model() -> Model:
 
 def parse_model(document: dict[str, Any]) -> Model:
     """A model from the content of a weights file."""
-    trees = document["trees"]
-    depth = max(map(_depth, trees))
-    columns = zip(*(_flat(tree, depth) for tree in trees), strict=True)
-    asked, thresholds, values = (np.array(column) for column in columns)
+    deep = [tree for tree in document["trees"] if _depth(tree) > _SHALLOW]
+    shallow = [tree for tree in document["trees"] if _depth(tree) <= _SHALLOW]
     return Model(
         features=tuple(document["features"]),
         stated=np.array(document["false_alarms_per_thousand"], np.float64),
         stated_small=np.array(document["false_alarms_per_thousand_small"], np.float64),
-        asked=np.ascontiguousarray(asked, np.int64),
-        thresholds=np.ascontiguousarray(thresholds, np.float64),
-        values=np.ascontiguousarray(values, np.float64),
+        forests=tuple(_forest(trees) for trees in (shallow, deep) if trees),
+    )
+
+
+def _forest(trees: list[Any]) -> Forest:
+    depth = max(map(_depth, trees))
+    columns = zip(*(_flat(tree, depth) for tree in trees), strict=True)
+    asked, thresholds, values = (np.array(column) for column in columns)
+    return Forest(
+        np.ascontiguousarray(asked, np.int64),
+        np.ascontiguousarray(thresholds, np.float64),
+        np.ascontiguousarray(values, np.float64),
     )
 
 

@@ -73,7 +73,9 @@ def test_what_is_held_to_a_sense_keeps_it(name: str) -> None:
     """From any place: more of it never lowers (rising) or raises (falling) the logit."""
     model = load_model()
     rng = np.random.default_rng(7)
-    edges = np.unique(model.thresholds[(model.asked == model.features.index(name)) & np.isfinite(model.thresholds)])
+    number = model.features.index(name)
+    edges = np.unique(np.concatenate([forest.thresholds[forest.asked == number] for forest in model.forests]))
+    edges = edges[np.isfinite(edges)]
     steps = (
         np.concatenate([edges - 1e-6, edges + 1e-6, [edges[0] - 1, edges[-1] + 1]]) if len(edges) else np.arange(2.0)
     )
