@@ -18,6 +18,10 @@ CASES = {
     "tls": ("c2/cc-test-3s.pcap", "--multiplier=15", ()),
 }
 
+REPEATS = '"resp_ip": "224.0.0.7"'
+"""In the demo: the same message again and again, without an IP identification. Two within 100 microseconds are taken
+for copies of a mirror port; played so fast on a busy machine, microseconds decide, and two sockets differ by those."""
+
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_wire_and_the_file_give_the_same(
@@ -40,9 +44,14 @@ def test_the_wire_and_the_file_give_the_same(
     # what a client of another worker asked DNS is not known: see docs/limits.md
     without = (*NOT_COMPARED, "notes", "resolved") if options else NOT_COMPARED
     live, file = (rows_of_store(tmp_path / store, without) for store in ("live", "file"))
+    for rows in (*live.values(), *file.values()):
+        for row in [row for row in rows if REPEATS in row]:
+            del rows[row]
     # scores come from times, which two sockets have within microseconds of each other
     del live["finding"], file["finding"]
-    assert live == file
+    assert {
+        table: (live[table] - rows, rows - live[table]) for table, rows in file.items() if live[table] != rows
+    } == {}
     assert claims(tmp_path / "live") == claims(tmp_path / "file")
     assert claims(tmp_path / "live") or name == "tls", "played too fast for a beacon"
 
