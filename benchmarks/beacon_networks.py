@@ -66,15 +66,14 @@ def fit() -> Iterator[Spec]:
             hosts, hours = int(rng.choice(FIT_LARGE_HOSTS)), int(rng.choice(FIT_LARGE_HOURS))
             hours = 24 if hosts * hours > MOST_HOST_HOURS else hours
             yield f"t{seed}", seed, hosts, hours, ["--mal-rate", str(rng.choice(rates))]
-    for seeds, least, most, lengths, rates in (
-        (range(3001, 3251), 4, 40, FIT_SMALL_HOURS, [0.002, 0.006]),
-        (range(7001, 7037), 5, 42, FIT_MORE_SMALL_HOURS, [0.01, 0.02]),
+    for seeds, kinds, least, most, lengths, rates in (
+        (range(3001, 3251), "kc", 4, 40, FIT_SMALL_HOURS, [0.002, 0.006]),
+        (range(7001, 7037), "kk", 5, 42, FIT_MORE_SMALL_HOURS, [0.01, 0.02]),
     ):
         for seed in seeds:
             rng = np.random.default_rng(seed)
             hosts, hours = int(np.exp(rng.uniform(np.log(least), np.log(most)))), int(rng.choice(lengths))
-            kind = "c" if seed < 4000 and seed % 2 else "k"
-            yield f"{kind}{seed}", seed, hosts, hours, ["--mal-rate", str(rng.choice(rates))]
+            yield f"{kinds[seed % 2]}{seed}", seed, hosts, hours, ["--mal-rate", str(rng.choice(rates))]
 
 
 def main() -> None:

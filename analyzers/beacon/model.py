@@ -29,6 +29,8 @@ SCORE_AT = (0.2, 0.4, 0.6, 0.8, 0.95)
 
 
 _SHALLOW = 3
+"""Questions on a path of a small tree, at most."""
+
 _ROWS_AT_ONCE = 128
 """The features of so many channels stay in cache while all trees go by."""
 
@@ -120,8 +122,10 @@ def load_model() -> Model:
 
 def parse_model(document: dict[str, Any]) -> Model:
     """A model from the content of a weights file."""
-    deep = [tree for tree in document["trees"] if _depth(tree) > _SHALLOW]
-    shallow = [tree for tree in document["trees"] if _depth(tree) <= _SHALLOW]
+    shallow: list[Any] = []
+    deep: list[Any] = []
+    for tree in document["trees"]:
+        (shallow if _depth(tree) <= _SHALLOW else deep).append(tree)
     return Model(
         features=tuple(document["features"]),
         stated=np.array(document["false_alarms_per_thousand"], np.float64),

@@ -89,9 +89,10 @@ def _fitting(run: list[Path], room_bytes: float) -> tuple[list[Path], int]:
     """The first of a run for which there is room, and their bytes."""
     size = 0
     for i, path in enumerate(run):
-        if size + path.stat().st_size > room_bytes:
+        more = path.stat().st_size
+        if size + more > room_bytes:
             return run[:i], size
-        size += path.stat().st_size
+        size += more
     return run, size
 
 
