@@ -25,6 +25,7 @@ class Series:
     via_proxy : n texts, empty where no proxy was in between
     kind : n of connection, exchange, reply, request, query, attempt: the commonest among the channel's events
     ja4 : n fingerprints of the TLS client, empty where a channel has none or several; or nothing: not known of any
+    certificate : n SHA-256 of the server's certificate, likewise
     """
 
     off: NDArray[np.int64]
@@ -42,6 +43,7 @@ class Series:
     via_proxy: Sequence[str]
     kind: Sequence[str]
     ja4: Sequence[str] = ()
+    certificate: Sequence[str] = ()
 
     def __len__(self) -> int:
         return len(self.off) - 1
@@ -59,8 +61,9 @@ class Series:
         for name in columns:
             if len(getattr(self, name)) != n:
                 raise ValueError(f"{name} has {len(getattr(self, name))} rows for {n} channels")
-        if len(self.ja4) not in (0, n):
-            raise ValueError(f"ja4 has {len(self.ja4)} rows for {n} channels")
+        for name in ("ja4", "certificate"):
+            if len(getattr(self, name)) not in (0, n):
+                raise ValueError(f"{name} has {len(getattr(self, name))} rows for {n} channels")
         steps = np.diff(self.ts_ns)
         starts = self.off[1:-1]
         starts = starts[(starts > 0) & (starts < m)]

@@ -60,7 +60,7 @@ def few() -> Iterator[Spec]:
 def fit() -> Iterator[Spec]:
     """What the trees were fitted on, and what states the rates."""
     for seeds, rates in ((range(2001, 2040), [0.002, 0.004, 0.01]), (range(6001, 6161), [0.004, 0.01]),
-                         (range(6161, 6180), [0.01])):  # fmt: skip
+                         (range(6161, 6600), [0.01])):  # fmt: skip
         for seed in seeds:
             rng = np.random.default_rng(seed)
             hosts, hours = int(rng.choice(FIT_LARGE_HOSTS)), int(rng.choice(FIT_LARGE_HOURS))
@@ -68,7 +68,7 @@ def fit() -> Iterator[Spec]:
             yield f"t{seed}", seed, hosts, hours, ["--mal-rate", str(rng.choice(rates))]
     for seeds, kinds, least, most, lengths, rates in (
         (range(3001, 3251), "kc", 4, 40, FIT_SMALL_HOURS, [0.002, 0.006]),
-        (range(7001, 7037), "kk", 5, 42, FIT_MORE_SMALL_HOURS, [0.01, 0.02]),
+        (range(7001, 7400), "kk", 5, 42, FIT_MORE_SMALL_HOURS, [0.01, 0.02]),
     ):
         for seed in seeds:
             rng = np.random.default_rng(seed)

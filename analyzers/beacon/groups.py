@@ -1,9 +1,9 @@
 """Channels of one host that belong together, merged: a beat split over names or addresses shows again.
 
 A beacon may take its names or addresses in turn: several names of one address, names below one registered domain,
-addresses of one block, or destinations that have nothing in common but that this host goes to them in the same
-manner and nobody else does, or that one program of the host does, told by the fingerprint of its TLS hello. Channels
-through a proxy have the proxy's address, so for them only names and fingerprints count.
+addresses of one block, servers with one certificate, or destinations that have nothing in common but that this host
+goes to them in the same manner and nobody else does, or that one program of the host does, told by the fingerprint of
+its TLS hello. Channels through a proxy have the proxy's address, so for them only names and fingerprints count.
 """
 
 from collections import defaultdict
@@ -44,8 +44,7 @@ def related_groups(series: Series, twins: Iterable[tuple[int, int]] = ()) -> lis
     groups = [
         *_by(series, _address, "names of one address"),
         *_by(series, _domain, "names below one domain"),
-        *(group for group in _by(series, _block, "addresses of one block", keep_dest=False) if _is_few(group)),
-        *(group for group in _by(series, _fingerprint, "destinations of one JA4", keep_dest=False) if _is_few(group)),
+        *(group for key, words in _FEW for group in _by(series, key, words, keep_dest=False) if _is_few(group)),
         *(group for members in connected(twins) if _is_few(group := taken_in_turn(members))),
     ]
     once: dict[tuple[int, ...], Group] = {}
@@ -89,6 +88,7 @@ def merge_groups(series: Series, groups: Sequence[Group]) -> Series:
         via_proxy=[series.via_proxy[i] for i in leaders],
         kind=[series.kind[i] for i in leaders],
         ja4=[series.ja4[i] for i in leaders] if series.ja4 else (),
+        certificate=[series.certificate[i] for i in leaders] if series.certificate else (),
     )
 
 
@@ -129,6 +129,18 @@ def _block(series: Series, i: int) -> str:
 
 def _fingerprint(series: Series, i: int) -> str:
     return series.ja4[i] if series.ja4 else ""
+
+
+def _certificate(series: Series, i: int) -> str:
+    return series.certificate[i] if series.certificate else ""
+
+
+_FEW = (
+    (_block, "addresses of one block"),
+    (_certificate, "servers of one certificate"),
+    (_fingerprint, "destinations of one JA4"),
+)
+"""What unites destinations that have no name in common, and the words for it."""
 
 
 @cache

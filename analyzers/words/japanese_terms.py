@@ -54,6 +54,7 @@ UNITED_BY = {
     "addresses of one block": "同じアドレスブロック内の通信先",
     "destinations in the same manner": "通信の傾向が同じ通信先",
     "destinations of one JA4": "JA4 が同じ通信先",
+    "servers of one certificate": "証明書が同じサーバー",
 }
 
 LABELS = {

@@ -20,17 +20,26 @@ if TYPE_CHECKING:
     import duckdb
 
 _PIECE_ROWS = 50_000
-_OF_CHANNEL = ("orig_ip", "dest", "resp_port", "proto", "via_proxy", "dest_ips", "name_source", "kind", "ja4")
+_OF_CHANNEL = ("orig_ip", "dest", "resp_port", "proto", "via_proxy", "dest_ips", "name_source", "kind", "ja4",
+               "certificate")  # fmt: skip
+
+_CERTIFICATES = """
+CREATE TEMP TABLE certificate AS
+SELECT orig_ip, if(name = '', resp_ip, name) AS dest, resp_port, proto, via_proxy, max(cert_sha256) AS certificate
+FROM {flows} WHERE cert_sha256 <> '' GROUP BY ALL HAVING count(DISTINCT cert_sha256) = 1
+"""
 
 _CHANNELS = """
 CREATE TEMP TABLE channel AS
-SELECT *, (row_number() OVER (ORDER BY orig_ip, dest, resp_port, proto, via_proxy) - 1)::INTEGER AS number FROM (
+SELECT * REPLACE (coalesce(certificate, '') AS certificate),
+    (row_number() OVER (ORDER BY orig_ip, dest, resp_port, proto, via_proxy) - 1)::INTEGER AS number
+FROM (
     SELECT orig_ip, dest, resp_port, proto, via_proxy, kind = 'reply' AS is_reply, count(*) AS n,
         list_sort(list(DISTINCT resp_ip)) AS dest_ips, min_by(name_source, ts) AS name_source, mode(kind) AS kind,
         CASE WHEN count(DISTINCT nullif(ja4, '')) = 1 THEN max(ja4) ELSE '' END AS ja4
     FROM {events} WHERE {span} GROUP BY orig_ip, dest, resp_port, proto, via_proxy, is_reply
     QUALIFY row_number() OVER (PARTITION BY orig_ip, dest, resp_port, proto, via_proxy ORDER BY n DESC, is_reply) = 1
-)
+) LEFT JOIN certificate USING (orig_ip, dest, resp_port, proto, via_proxy)
 """
 
 _EVENTS = """
@@ -63,9 +72,11 @@ def series_columns(
     import duckdb
 
     events, values = store.lake.relation("event", since_ns=since_ns, until_ns=until_ns, buckets=buckets)
+    flows, paths = store.lake.relation("flow", since_ns=since_ns, until_ns=until_ns, buckets=buckets)
     span = _span(since_ns, until_ns, values)
     try:
         with store.lake.connect(threads=threads, memory_limit=memory_limit) as lake:
+            lake.execute(_CERTIFICATES.format(flows=flows), paths)
             lake.execute(_CHANNELS.format(events=events, span=span), values)
             columns = lake.execute(_EVENTS.format(events=events, span=span), values).fetchnumpy()
             channels = _shared(lake.execute(f"SELECT n, {', '.join(_OF_CHANNEL)} FROM channel ORDER BY number"))

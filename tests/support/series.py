@@ -38,6 +38,7 @@ def make_series(channels: Sequence[Times | Sequence[float]], **columns: object) 
         "via_proxy": [""] * n,
         "kind": ["connection"] * n,
         "ja4": [""] * n,
+        "certificate": [""] * n,
     }
     for name, value in columns.items():
         base = values[name]

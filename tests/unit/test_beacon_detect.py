@@ -271,8 +271,15 @@ def test_destinations_in_turn_are_taken_together() -> None:
     assert any(reason.startswith("3 destinations in the same manner taken together") for reason in finding.reasons)
 
 
-def test_destinations_of_one_fingerprint_are_taken_together() -> None:
-    """Nothing in common but the program: each server answers at a length of its own and has its own share of beats."""
+@pytest.mark.parametrize(
+    ("column", "shared", "words"),
+    [
+        ("ja4", "t13d1715h2_5b57614c22b0_3d5424432f57", "destinations of one JA4"),
+        ("certificate", "0123456789abcdef" * 4, "servers of one certificate"),
+    ],
+)
+def test_destinations_of_one_fingerprint_are_taken_together(column: str, shared: str, words: str) -> None:
+    """Nothing in common but program or key: each server answers at a length and has a share of beats of its own."""
     rng = np.random.default_rng(14)
     times = clock(rng, 120, 60, 0.1)
     turn = rng.choice(3, 120, p=[0.6, 0.3, 0.1])
@@ -284,10 +291,10 @@ def test_destinations_of_one_fingerprint_are_taken_together() -> None:
     channels = [times[turn == k] for k in range(3)]
     apart = score_beacons(make_series(channels, **columns), SITE)
     assert all(finding.events < 120 for finding in apart)
-    (finding,) = score_beacons(make_series(channels, **columns, ja4=["t13d1715h2_5b57614c22b0_3d5424432f57"] * 3), SITE)
+    (finding,) = score_beacons(make_series(channels, **columns, **{column: [shared] * 3}), SITE)
     assert (finding.events, finding.interval_s) == (120, pytest.approx(60, rel=0.05))
-    assert any(reason.startswith("3 destinations of one JA4 taken together") for reason in finding.reasons)
-    other = make_series(channels, **columns, ja4=["a", "b", ""])
+    assert any(reason.startswith(f"3 {words} taken together") for reason in finding.reasons)
+    other = make_series(channels, **columns, **{column: ["a", "b", ""]})
     assert [found.events for found in score_beacons(other, SITE)] == [found.events for found in apart]
 
 

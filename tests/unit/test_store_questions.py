@@ -319,6 +319,42 @@ def test_series_are_the_events_by_channel_and_time(store: Store) -> None:
     ] == [*("<i8", "<i8", "<i8", "<i8", "|b1", "<f8")]
 
 
+def test_a_channel_has_the_one_certificate_that_its_flows_showed(tmp_path: Path) -> None:
+    """By name where there is one, also behind a proxy; of two certificates none; another client's does not count."""
+    same = {"orig_ip": "10.0.0.5", "resp_port": 443, "proto": "tcp"}
+    proxied = {"resp_ip": "10.0.0.2", "via_proxy": "10.0.0.2:3128"}
+    flows = [
+        row("flow", **same, resp_ip="198.51.100.7", name="named.example", cert_sha256="a" * 64),
+        row("flow", **same, resp_ip="198.51.100.8", name="named.example"),  # a resumed session shows none
+        row("flow", **same, resp_ip="198.51.100.7", name="changed.example", cert_sha256="a" * 64),
+        row("flow", **same, resp_ip="198.51.100.7", name="changed.example", cert_sha256="b" * 64),
+        row("flow", **same, resp_ip="198.51.100.9", cert_sha256="c" * 64),
+        row("flow", **same, **proxied, name="asked.example", cert_sha256="d" * 64),
+        row(
+            "flow",
+            **same | {"orig_ip": "10.0.0.6"},
+            resp_ip="198.51.100.3",
+            name="theirs.example",
+            cert_sha256="e" * 64,
+        ),
+    ]
+    direct = ("198.51.100.9", "changed.example", "named.example", "theirs.example")
+    events = [row("event", **same, dest=dest, ts=NOON_NS) for dest in direct]
+    events.append(row("event", **same, **proxied, dest="asked.example", ts=NOON_NS))
+    with Store.open(tmp_path / "store", write=True) as store:
+        for table, rows in (("flow", flows), ("event", events)):
+            store.lake.append(table, "s-0", columns_of(table, rows), np.zeros(len(rows), np.uint8))
+        got = series_columns(store, [0])
+    certificate_of = dict(zip(got["dest"], got["certificate"], strict=True))
+    assert certificate_of == {
+        "198.51.100.9": "c" * 64,
+        "asked.example": "d" * 64,
+        "changed.example": "",
+        "named.example": "a" * 64,
+        "theirs.example": "",
+    }
+
+
 def test_every_event_is_in_exactly_one_series(store: Store) -> None:
     assert sum(len(series_columns(store, [bucket])["ts_ns"]) for bucket in range(N_BUCKETS)) == len(EVENTS)
 
