@@ -32,6 +32,9 @@ STATS = np.dtype(
         ("part_mean_nats", np.float64),  # the mean over the parts: one, two or four with equal numbers of beats
         ("drift_log", np.float64),  # ln of the variance of 6-gap sums over 6 gap variances: < 0 for a wall clock
         ("change_log", np.float64),  # ln of how gaps change at one moment, times the share of variance it explains
+        ("changed_ns", np.int64),  # from the first event to the moment at which a sleep was set anew, 0: it never was
+        ("first_beat_s", np.float64),  # the mean beat before that moment, seconds
+        ("last_beat_s", np.float64),  # the mean beat after it, seconds
         ("orig_share", np.float64),  # share of events with the commonest request size, 0 to 1
         ("resp_share", np.float64),  # the same of answers
         ("orig_log", np.float64),  # ln(1 + median request bytes)

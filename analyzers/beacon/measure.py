@@ -60,6 +60,10 @@ ABSENCE_BEATS = 20.0
 MIN_BEATS = 4
 """Fewer beats than this have two gaps or less: nothing can be said of their regularity."""
 
+CHANGE_FROM, CHANGED_RATIO, CHANGED_NATS, HALF_BEATS, LEAST_HALF = 0.2, 1.25, 5.0, 12, 0.1
+"""A change of the gaps that tells so much is looked at; before and after it there have to be clocks whose beats differ
+by this factor, with so much evidence and so many beats each, over such a share of the time, to be a sleep set anew."""
+
 _STATS_REC = numba.from_dtype(STATS)
 _I64 = types.int64[::1]
 
@@ -212,8 +216,9 @@ def _describe(
     gaps: NDArray[np.float64],
     raw_gaps: NDArray[np.float64],
     row: Any,
-) -> None:
-    """Fill the fields of `row` about all gaps from beat to beat; `gaps` is room for them, float64[events].
+) -> int:
+    """Fill the fields of `row` about all gaps from beat to beat; `gaps` is room for them, float64[events]. Returns how
+    many there are.
 
     window : shortest and longest beat of the densest window, start to start, seconds; 0 where there is none
     raw_gaps : float64[events - 1], seconds, ascending, from event to event
@@ -237,6 +242,82 @@ def _describe(
             slow_s = slow_wait(raw_gaps, max(window[1], 2.0 * row["beat_s"]), row["coverage"] * row["span_s"])
             if slow_s > 0:
                 row["beat_s"] = slow_s
+    return n
+
+
+@kernel()
+def _measure_channel(
+    ts_ns: NDArray[np.int64],
+    orig_bytes: NDArray[np.int64],
+    resp_bytes: NDArray[np.int64],
+    duration_s: NDArray[np.float64],
+    begin: int,
+    end: int,
+    room: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]],
+    row: Any,
+) -> int:
+    """Fill `row` for the events begin:end, of which there are some; all but whether they were answered.
+
+    room : for beats, pauses and sizes, one of each for each event
+    Returns: the event after which the gaps change much (see change_of), or begin.
+    """
+    beats, pauses, sizes = room
+    row["n_events"] = end - begin
+    gaps = np.empty(end - begin - 1, np.float64)
+    for i in range(gaps.shape[0]):
+        gaps[i] = (ts_ns[begin + i + 1] - ts_ns[begin + i]) / 1e9
+    in_order = gaps[gaps > RESOLUTION_S]
+    gaps.sort()
+    base = np.searchsorted(gaps, RESOLUTION_S, side="right")
+    row["n_beats"] = gaps.shape[0] - base + 1
+    if row["n_beats"] < MIN_BEATS:
+        return begin
+    share, median, top, _ = describe_sizes(np.sort(orig_bytes[begin:end]))
+    row["orig_share"], row["orig_log"], row["orig_top_log"] = share, median, top
+    share, median, top, spread = describe_sizes(np.sort(resp_bytes[begin:end]))
+    row["resp_share"], row["resp_log"], row["resp_top_log"], row["resp_spread_log"] = share, median, top, spread
+    for i in range(begin, end):
+        row["instant_share"] += (duration_s[i] == 0.0) / (end - begin)
+    row["change_log"], n_before = change_of(in_order)
+    low, high, has_multiples = _search(gaps, base, _time_quantum(ts_ns, begin, end), row)
+    if high == 0.0:
+        row["burst_gap_s"] = RESOLUTION_S
+        n_gaps = _describe(ts_ns, begin, end, RESOLUTION_S, (0.0, 0.0), beats, gaps, row)
+    else:
+        row["burst_gap_s"] = lower_pause(gaps, low, high, row["burst_gap_s"])
+        n_hits, n_sized = _walk_beats(
+            ts_ns, orig_bytes, begin, end, low, high, has_multiples, row["burst_gap_s"], beats, pauses, sizes, row
+        )
+        middle, early, late = _middle(beats[:n_hits])
+        shortest, longest = beats[0], beats[n_hits - 1]
+        pause, pause_early, pause_late = _middle(pauses[:n_hits])
+        if (pause_late - pause_early) * middle < (late - early) * pause:  # a sleep after work of varying length
+            middle, early, late = pause, pause_early, pause_late
+        row["interval_s"], row["low_s"], row["high_s"] = middle, early, late
+        row["n_sized"] = n_sized
+        if n_sized > 0:
+            row["same_size_bytes"], row["n_same_size"] = commonest(np.sort(sizes[:n_sized]))
+        n_gaps = _describe(ts_ns, begin, end, row["burst_gap_s"], (shortest, longest), beats, gaps, row)
+    change, pause_s = row["change_log"], RESOLUTION_S
+    if change < CHANGE_FROM and n_gaps < in_order.shape[0]:  # it may be hidden by what is quick within each burst
+        pause_s = row["burst_gap_s"]
+        change, n_before = change_of(beats[:n_gaps])
+    at = begin
+    while change >= CHANGE_FROM and n_before > 0:
+        n_before -= (ts_ns[at + 1] - ts_ns[at]) / 1e9 > pause_s
+        at += 1
+    return at
+
+
+@kernel()
+def _is_set_anew(first: Any, last: Any) -> bool:
+    """Whether the events before and after a moment are clocks of different periods."""
+    if min(first["n_beats"], last["n_beats"]) < HALF_BEATS or min(first["beat_s"], last["beat_s"]) <= 0.0:
+        return False
+    if min(first["span_s"], last["span_s"]) < LEAST_HALF * (first["span_s"] + last["span_s"]):
+        return False
+    apart = max(first["beat_s"], last["beat_s"]) / min(first["beat_s"], last["beat_s"])
+    return apart >= CHANGED_RATIO and min(first["surplus_nats"], last["surplus_nats"]) >= CHANGED_NATS
 
 
 @kernel(types.void(_I64, _I64, _I64, _I64, types.float64[::1], types.boolean[::1], _STATS_REC[::1]))
@@ -253,52 +334,23 @@ def _measure(
     longest = 0
     for c in range(off.shape[0] - 1):
         longest = max(longest, off[c + 1] - off[c])
-    beats = np.empty(longest, np.float64)
-    pauses = np.empty(longest, np.float64)
-    sizes = np.empty(longest, np.int64)
+    room = np.empty(longest, np.float64), np.empty(longest, np.float64), np.empty(longest, np.int64)
     for c in range(off.shape[0] - 1):
         begin, end = off[c], off[c + 1]
         row = stats[c]
-        row["n_events"] = end - begin
         for i in range(begin, end):
             row["n_answered"] += answered[i]
         if end - begin == 0:
             continue
-        gaps = np.empty(end - begin - 1, np.float64)
-        for i in range(gaps.shape[0]):
-            gaps[i] = (ts_ns[begin + i + 1] - ts_ns[begin + i]) / 1e9
-        in_order = gaps[gaps > RESOLUTION_S]
-        gaps.sort()
-        base = np.searchsorted(gaps, RESOLUTION_S, side="right")
-        row["n_beats"] = gaps.shape[0] - base + 1
-        if row["n_beats"] < MIN_BEATS:
-            continue
-        share, median, top, _ = describe_sizes(np.sort(orig_bytes[begin:end]))
-        row["orig_share"], row["orig_log"], row["orig_top_log"] = share, median, top
-        share, median, top, spread = describe_sizes(np.sort(resp_bytes[begin:end]))
-        row["resp_share"], row["resp_log"], row["resp_top_log"], row["resp_spread_log"] = share, median, top, spread
-        for i in range(begin, end):
-            row["instant_share"] += (duration_s[i] == 0.0) / (end - begin)
-        row["change_log"] = change_of(in_order)
-        low, high, has_multiples = _search(gaps, base, _time_quantum(ts_ns, begin, end), row)
-        if high == 0.0:
-            row["burst_gap_s"] = RESOLUTION_S
-            _describe(ts_ns, begin, end, RESOLUTION_S, (0.0, 0.0), beats, gaps, row)
-            continue
-        row["burst_gap_s"] = lower_pause(gaps, low, high, row["burst_gap_s"])
-        n_hits, n_sized = _walk_beats(
-            ts_ns, orig_bytes, begin, end, low, high, has_multiples, row["burst_gap_s"], beats, pauses, sizes, row
-        )
-        middle, early, late = _middle(beats[:n_hits])
-        shortest, longest = beats[0], beats[n_hits - 1]
-        pause, pause_early, pause_late = _middle(pauses[:n_hits])
-        if (pause_late - pause_early) * middle < (late - early) * pause:  # a sleep after work of varying length
-            middle, early, late = pause, pause_early, pause_late
-        row["interval_s"], row["low_s"], row["high_s"] = middle, early, late
-        row["n_sized"] = n_sized
-        if n_sized > 0:
-            row["same_size_bytes"], row["n_same_size"] = commonest(np.sort(sizes[:n_sized]))
-        _describe(ts_ns, begin, end, row["burst_gap_s"], (shortest, longest), beats, gaps, row)
+        at = _measure_channel(ts_ns, orig_bytes, resp_bytes, duration_s, begin, end, room, row)
+        if at > begin:
+            halves = np.zeros(2, STATS)
+            _measure_channel(ts_ns, orig_bytes, resp_bytes, duration_s, begin, at + 1, room, halves[0])
+            _measure_channel(ts_ns, orig_bytes, resp_bytes, duration_s, at, end, room, halves[1])
+            if _is_set_anew(halves[0], halves[1]):
+                row["changed_ns"] = ts_ns[at] - ts_ns[begin]
+                row["first_beat_s"], row["last_beat_s"] = halves[0]["beat_s"], halves[1]["beat_s"]
+                row["beat_s"] = row["first_beat_s"]
 
 
 def measure_channels(series: Series) -> NDArray[np.void]:

@@ -38,10 +38,12 @@ def explain(row: Any) -> list[Phrase]:
     if row["n_window"] == 0:
         return [say.no_regularity(n_beats)]
     kept, share = int(row["n_window"] + row["n_multiple"]), row["n_window"] / (n_beats - 1)
-    told = [
-        say.keeps_a_beat(n_beats, row["beat_s"], jitter_frac(row), row["span_s"], kept, row["n_missed"]),
-        say.beyond_chance(share, row["ratio"], row["chance_share"]),
-    ]
+    if row["changed_ns"] > 0:
+        after_s = row["changed_ns"] / 1e9
+        beat = say.set_anew(n_beats, row["first_beat_s"], after_s, row["last_beat_s"], row["span_s"])
+    else:
+        beat = say.keeps_a_beat(n_beats, row["beat_s"], jitter_frac(row), row["span_s"], kept, row["n_missed"])
+    told = [beat, say.beyond_chance(share, row["ratio"], row["chance_share"])]
     if row["n_sized"] > 0:
         told.append(say.same_request_size(int(row["same_size_bytes"]), row["n_same_size"], row["n_sized"]))
     if n_beats < FULL_BEATS:

@@ -46,29 +46,33 @@ def describe_gaps(gaps: NDArray[np.float64], ordered: NDArray[np.float64], beat_
 
 
 @kernel()
-def change_of(gaps: NDArray[np.float64]) -> float:
-    """ln of how much longer gaps are on one side of a moment, times the share of their variance that this explains.
+def change_of(gaps: NDArray[np.float64]) -> tuple[float, int]:
+    """ln of how much longer gaps are on one side of a moment, times the share of their variance that this explains;
+    and how many gaps lie before the moment.
 
     A sleep that is set anew stays so; what polls faster while people are there goes to and fro. The moment is the best
     of all that leave CHANGE_GAPS gaps on either side. Bursts are left in, for a slower loop would take the faster one
     for a burst. gaps : float64[n], seconds, in time order, above 0
     """
-    logs = np.log(gaps[:: 1 + gaps.shape[0] // CHANGE_ENOUGH])
+    stride = 1 + gaps.shape[0] // CHANGE_ENOUGH
+    logs = np.log(gaps[::stride])
     n = logs.shape[0]
     if n < 2 * CHANGE_GAPS:
-        return 0.0
+        return 0.0, 0
     middle, most = np.median(logs), math.log(NEAR)
     logs = np.minimum(np.maximum(logs - middle, -most), most)
-    total, best, before = logs.sum(), 0.0, 0.0
+    total, best, before, at = logs.sum(), 0.0, 0.0, 0
     variance = (logs * logs).sum() - total * total / n
     if variance <= 0:
-        return 0.0
+        return 0.0, 0
     for i in range(n - CHANGE_GAPS):
         before += logs[i]
         if i + 1 >= CHANGE_GAPS:
             step = abs(before / (i + 1) - (total - before) / (n - i - 1))
-            best = max(best, step * step * step * (i + 1) * (n - i - 1) / n)
-    return best / variance
+            worth = step * step * step * (i + 1) * (n - i - 1) / n
+            if worth > best:
+                best, at = worth, (i + 1) * stride
+    return best / variance, at
 
 
 @kernel()

@@ -40,6 +40,13 @@ def keeps_a_beat(n_beats: int, beat_s: float, jitter_frac: float, span_s: float,
 
 
 @phrase
+def set_anew(n_beats: int, first_s: float, after_s: float, last_s: float, span_s: float) -> str:
+    then = f"then one every {interval(last_s)}: the pace was set anew"
+    first = f"{count(n_beats, 'beat')}, one every {interval(first_s)}"
+    return f"{first} for {duration(after_s)} of {duration(span_s)}, {then}"
+
+
+@phrase
 def beyond_chance(share: float, ratio: float, chance_share: float) -> str:
     return (
         f"{percent(share)} of the gaps lie within a factor {ratio:.2f} of each other, "

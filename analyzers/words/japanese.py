@@ -44,6 +44,12 @@ def keeps_a_beat(n_beats: int, beat_s: float, jitter_frac: float, span_s: float,
 
 
 @phrase
+def set_anew(n_beats: int, first_s: float, after_s: float, last_s: float, span_s: float) -> str:
+    first = f"最初の{duration(after_s)}は間隔 {interval(first_s)}、その後は間隔 {interval(last_s)}"
+    return f"{duration(span_s)}の間に {n_beats:,} 回の定期的な通信（{first}：途中で間隔が変更された）"
+
+
+@phrase
 def beyond_chance(share: float, ratio: float, chance_share: float) -> str:
     return f"間隔の {percent(share)} が、最短と最長の比で {ratio:.2f} 倍以内に集中（偶然の場合は最大 {percent(chance_share)}）"
 

@@ -37,6 +37,31 @@ def test_a_sleep_set_anew_is_a_change_and_going_to_and_fro_is_none() -> None:
     assert measured(np.cumsum(gaps[75:86]))["change_log"] == 0  # too few on either side
 
 
+@pytest.mark.parametrize("n_connections", [1, 3])
+@pytest.mark.parametrize("jitter", [0.0, 0.3])
+def test_before_and_after_a_sleep_was_set_anew_there_is_a_beat_each(n_connections: int, jitter: float) -> None:
+    """Also where each check-in is several connections, whose own pauses hide the change among the raw gaps."""
+    rng = np.random.default_rng(4)
+    first = clock(rng, 150, 60, jitter)
+    times = np.concatenate([first, first[-1] + clock(rng, 360, 25, jitter)])
+    row = measured((times[:, None] + 0.6 * np.arange(n_connections)).ravel())
+    assert row["changed_ns"] / 1e9 == pytest.approx(first[-1] - first[0], abs=120)
+    assert row["beat_s"] == row["first_beat_s"]
+    assert row["first_beat_s"] == pytest.approx(60, rel=0.05)
+    assert row["last_beat_s"] == pytest.approx(25, rel=0.05)
+
+
+def test_what_is_no_sleep_set_anew() -> None:
+    rng = np.random.default_rng(5)
+    beats = clock(rng, 300, 60, 0.2)
+    commands = beats[-1] + np.cumsum(rng.uniform(0.5, 2, 600))  # an operator's quarter of an hour
+    followed = np.cumsum(np.where(np.arange(400) // 40 % 2, 240.0, 60.0) + rng.exponential(0.5, 400))
+    halves = np.concatenate([poisson(rng, 150, 60), 150 * 60 + poisson(rng, 450, 15)])
+    for times in (beats, np.concatenate([beats, commands]), followed, halves, clock(rng, 11, 60)):
+        row = measured(times)
+        assert (row["changed_ns"], row["first_beat_s"], row["last_beat_s"]) == (0, 0, 0)
+
+
 def test_the_spread_of_gaps() -> None:
     exact = measured(np.arange(50) * 60.0)
     assert exact["spread_log"] == exact["low_log"] == exact["high_log"] == 0

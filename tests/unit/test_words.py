@@ -184,14 +184,14 @@ def test_every_word_of_a_reason_is_known_in_japanese() -> None:
     sets = load_destinations().sets
     sources = ast.walk(ast.parse(inspect.getsource(beacon_groups)))
     strings = {node.value for node in sources if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    united_by = {text for text in strings if re.fullmatch(r"(names|addresses|destinations) .*", text)}
+    united_by = {text for text in strings if re.fullmatch(r"(names|addresses|servers|destinations) .*", text)}
     labels = {keepalive.LABEL, FORWARDED, "clock", "ping of ordinary size"}
     labels |= {one.label for one in sets.values() if one.label}
     words = (
         categories | united_by | software | labels | set(context._INFRASTRUCTURE.values()) | set(OUTCOMES)
         | set(sets) | set(SERVICES) | set(SERVICE_PORTS.values()) | {"score", "severity"}
     )  # fmt: skip
-    assert len(united_by) == 5
+    assert len(united_by) == 6
     assert words - japanese_terms._TERMS.keys() == set()
     assert japanese_terms._TERMS.keys() - words == set(), "nobody says these"
     assert japanese_terms.term("a word of the site file") == "a word of the site file"
