@@ -64,6 +64,9 @@ CHANGE_FROM, CHANGED_RATIO, CHANGED_NATS, HALF_BEATS, LEAST_HALF = 0.2, 1.25, 5.
 """A change of the gaps that tells so much is looked at; before and after it there have to be clocks whose beats differ
 by this factor, with so much evidence and so many beats each, over such a share of the time, to be a sleep set anew."""
 
+BY_HAND_RATIO = 20.0
+"""Farther apart, somebody is at work in the faster part, and the slower one is the sleep."""
+
 _STATS_REC = numba.from_dtype(STATS)
 _I64 = types.int64[::1]
 
@@ -350,7 +353,9 @@ def _measure(
             if _is_set_anew(halves[0], halves[1]):
                 row["changed_ns"] = ts_ns[at] - ts_ns[begin]
                 row["first_beat_s"], row["last_beat_s"] = halves[0]["beat_s"], halves[1]["beat_s"]
-                row["beat_s"] = row["first_beat_s"]
+                slower_s = max(row["first_beat_s"], row["last_beat_s"])
+                is_by_hand = slower_s > BY_HAND_RATIO * min(row["first_beat_s"], row["last_beat_s"])
+                row["beat_s"] = slower_s if is_by_hand else row["first_beat_s"]
 
 
 def measure_channels(series: Series) -> NDArray[np.void]:

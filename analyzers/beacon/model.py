@@ -39,18 +39,27 @@ _ROWS_AT_ONCE = 128
 def _add_up(
     x: Floats, asked: NDArray[np.int64], thresholds: Floats, values: Floats, logits: Floats, parts: Floats
 ) -> None:
-    """Add the trees up for every row; where `parts` has rows, note what each feature adds as well."""
+    """Add the trees up for every row; where `parts` has rows, note what each feature adds as well.
+
+    All rows go down a level before any goes on: where one stands waits for memory, the others do not wait for it.
+    """
+    at = np.empty(_ROWS_AT_ONCE, np.int64)
     for begin in range(0, x.shape[0], _ROWS_AT_ONCE):
+        end = min(begin + _ROWS_AT_ONCE, x.shape[0])
         for t in range(asked.shape[0]):
-            for i in range(begin, min(begin + _ROWS_AT_ONCE, x.shape[0])):
-                node = 0
-                while node < asked.shape[1]:
+            at[:] = 0
+            nodes_above = 0
+            while nodes_above < asked.shape[1]:
+                for i in range(begin, end):
+                    node = at[i - begin]
                     feature = asked[t, node]
                     below = 2 * node + 1 + (x[i, feature] > thresholds[t, node])
                     if parts.shape[0]:
                         parts[i, feature] += values[t, below] - values[t, node]
-                    node = below
-                logits[i] += values[t, node]
+                    at[i - begin] = below
+                nodes_above = 2 * nodes_above + 1
+            for i in range(begin, end):
+                logits[i] += values[t, at[i - begin]]
 
 
 @dataclass(frozen=True, slots=True)
