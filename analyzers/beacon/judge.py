@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from analyzers.beacon.features import feature_table
 from analyzers.beacon.groups import MAX_MEMBERS, connected, merge_groups, taken_in_turn
-from analyzers.beacon.measure import MIN_BEATS, measure_channels
+from analyzers.beacon.measure import measure_channels
 from analyzers.beacon.peers import Habits, twin_pairs
 from analyzers.beacon.place import place_channels
 from analyzers.beacon.score import score_channels
+from analyzers.beacon.search import MIN_BEATS
 from analyzers.series import Series
 
 Floats = NDArray[np.float64]

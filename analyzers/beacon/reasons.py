@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from analyzers.beacon.measure import MIN_BEATS
 from analyzers.beacon.pause import RESOLUTION_S
 from analyzers.beacon.score import FULL_BEATS, MIN_HOSTS, ceiling
+from analyzers.beacon.search import MIN_BEATS
 from analyzers.words import english as say
 from analyzers.words.phrase import Phrase
 

@@ -13,7 +13,7 @@ cannot say whose timer it is, so the sum never passes MAX_SCORE. Country, popula
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzers.beacon.measure import FULL_COVERAGE, MIN_BEATS
+from analyzers.beacon.search import FULL_COVERAGE, MIN_BEATS
 
 Floats = NDArray[np.float64]
 
