@@ -23,7 +23,7 @@ STATS = np.dtype(
         ("n_sized", np.int64),  # beats whose request carried payload
         ("n_same_size", np.int64),  # beats of the commonest request size
         ("same_size_bytes", np.int64),  # the commonest request size (largest request of a beat), bytes
-        ("beat_s", np.float64),  # the best estimate of the mean beat: interval_s, or of a wide jitter its mean, seconds
+        ("beat_s", np.float64),  # the beat as told: interval_s, of a wide jitter its mean, or first or last_beat_s; s
         ("median_s", np.float64),  # median of all gaps from beat to beat, seconds; 0 below 3 gaps
         ("spread_log", np.float64),  # standard deviation of ln(gap / median), gaps within a factor 8 of it
         ("low_log", np.float64),  # ln(median / 10th percentile) of the gaps

@@ -3,7 +3,7 @@
 A beacon may take its names or addresses in turn: several names of one address, names below one registered domain,
 addresses of one block, servers with one certificate, or destinations that have nothing in common but that this host
 goes to them in the same manner and nobody else does, or that one program of the host does, told by the fingerprint of
-its TLS hello. Channels through a proxy have the proxy's address, so for them only names and fingerprints count.
+its TLS hello. Channels through a proxy have the proxy's address, so for them only names and both fingerprints count.
 """
 
 from collections import defaultdict

@@ -223,8 +223,10 @@ def _measure_channel(
     if change < CHANGE_FROM and n_gaps < in_order.shape[0]:  # it may be hidden by what is quick within each burst
         pause_s = row["burst_gap_s"]
         change, n_before = change_of(beats[:n_gaps])
+    if change < CHANGE_FROM:
+        return begin
     at = begin
-    while change >= CHANGE_FROM and n_before > 0:
+    while n_before > 0:
         n_before -= (ts_ns[at + 1] - ts_ns[at]) / 1e9 > pause_s
         at += 1
     return at
@@ -270,10 +272,9 @@ def _measure(
             _measure_channel(ts_ns, orig_bytes, resp_bytes, duration_s, at, end, room, halves[1])
             if _is_set_anew(halves[0], halves[1]):
                 row["changed_ns"] = ts_ns[at] - ts_ns[begin]
-                row["first_beat_s"], row["last_beat_s"] = halves[0]["beat_s"], halves[1]["beat_s"]
-                slower_s = max(row["first_beat_s"], row["last_beat_s"])
-                is_by_hand = slower_s > BY_HAND_RATIO * min(row["first_beat_s"], row["last_beat_s"])
-                row["beat_s"] = slower_s if is_by_hand else row["first_beat_s"]
+                first_s, last_s = halves[0]["beat_s"], halves[1]["beat_s"]
+                row["first_beat_s"], row["last_beat_s"] = first_s, last_s
+                row["beat_s"] = last_s if last_s > BY_HAND_RATIO * first_s else first_s
 
 
 def measure_channels(series: Series) -> NDArray[np.void]:
