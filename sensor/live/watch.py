@@ -12,7 +12,6 @@ import os
 import queue
 import secrets
 import signal
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -97,9 +96,9 @@ class _Watch:
     ) -> None:
         self._store, self._plan, self._load_site, self._tell = store, plan, load_site, tell
         self._notifier = Notifier()
-        self._wake = threading.Event()
+        # not an Event: a handler that sets one waits for a lock that its own thread may be holding
+        self._signals: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._signal = 0
-        self._must_reload = False
         self._source = f"{LIVE_PREFIX}{secrets.token_hex(14)}"
         n_workers = plan.workers or site.workers
         inbox: Inbox = queue.Queue(_INBOX_ROOM * n_workers)
@@ -197,21 +196,23 @@ class _Watch:
                 worker.keep_with(chooser if site.keep_packets else None)
 
     def _on_signal(self, number: int, _frame: object) -> None:
-        if number == signal.SIGHUP:
-            self._must_reload = True
-        else:
+        if number != signal.SIGHUP:
             self._signal = number
-        self._wake.set()
+        self._signals.put(number)
+
+    def _next_signal(self) -> int:
+        """The signal that came, or within a second comes; else 0."""
+        try:
+            return self._signals.get(timeout=1.0)
+        except queue.Empty:
+            return 0
 
     def _supervise(self) -> None:
         """Until a signal comes or a thread dies: reloads, the watchdog, a line now and then."""
         told = time.monotonic()
         beats = [-1] * (len(self._workers) + 1)
         while not self._signal and not self._failure():
-            self._wake.wait(1.0)
-            self._wake.clear()
-            if self._must_reload:
-                self._must_reload = False
+            if self._next_signal() == signal.SIGHUP:
                 self._reload()
             now_beats = [*(worker.beats for worker in self._workers), self._writer.beats]
             moved = [new != old for new, old in zip(now_beats, beats, strict=True)]

@@ -188,6 +188,18 @@ def test_a_bad_site_file_is_refused_and_the_old_one_goes_on(wire: Namespace, tmp
         assert watch.health()["words"] == ["site file refused", "site file reloaded"]
 
 
+def test_signals_may_come_at_any_moment(wire: Namespace, tmp_path: Path) -> None:
+    """Thousands, so that some interrupt whatever the main thread does between two waits."""
+    rng = random.Random(11)
+    with Watch(wire, tmp_path / "store", "mirror", site=FAST) as watch:
+        for _ in range(3000):
+            watch.process.send_signal(signal.SIGHUP)
+            time.sleep(rng.random() * 0.002)
+        assert watch.stop() == 0
+        assert watch.said().count("was read again") > 100
+        assert watch.health()["state"] == "stopped"
+
+
 def test_a_second_capture_is_refused_and_analysis_is_not(wire: Namespace, tmp_path: Path) -> None:
     with Watch(wire, tmp_path / "store", "mirror", site=FAST) as watch:
         told = wire.run(*KAGAMI, "--store", str(tmp_path / "store"), "watch", "-i", "mirror", check=False)
