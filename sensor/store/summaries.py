@@ -82,22 +82,21 @@ def vendors(macs: Iterable[str]) -> dict[str, str]:
     """
     from scapy.libs.manuf import DATA
 
-    macs = list(macs)
-    wanted = {mac: {_prefix(mac, bits) for bits in (24, 28, 36)} for mac in macs if not int(mac[1], 16) & 2}
-    prefixes = set().union(*wanted.values())
-    found: dict[str, str] = {}
-    for line in DATA.splitlines():
-        parts = line.split("\t")
-        prefix = parts[0].strip().lower()
-        if len(parts) > 1 and prefix in prefixes:
-            found[prefix] = parts[-1].strip()
-    told = {mac: [found[prefix] for prefix in sorted(of, key=len) if prefix in found] for mac, of in wanted.items()}
-    return {mac: told[mac][-1] if told.get(mac) else "" for mac in macs}
+    listed = "\n" + DATA
+    return {mac: "" if int(mac[1], 16) & 2 else _vendor(mac, listed) for mac in macs}
+
+
+def _vendor(mac: str, listed: str) -> str:
+    for bits in (36, 28, 24):
+        at = listed.find(f"\n{_prefix(mac, bits)}") + 1
+        if at:
+            return listed[at : listed.find("\n", at)].split("\t")[-1].strip()
+    return ""
 
 
 def _prefix(mac: str, bits: int) -> str:
-    """The beginning of a MAC address as the list writes it: 00:11:22, 00:11:22:30/28 or 00:11:22:33:40/36."""
+    """The beginning of a MAC address as the list has it: "00:11:22 ", 00:11:22:30/28 or 00:11:22:33:40/36."""
     if bits == 24:
-        return mac[:8]
+        return mac[:8].upper() + " "
     value = int(mac.replace(":", ""), 16) >> (48 - bits) << (48 - bits)
-    return f"{value.to_bytes(6).hex(':')[: 3 * -(-bits // 8) - 1]}/{bits}"
+    return f"{value.to_bytes(6).hex(':')[: 3 * -(-bits // 8) - 1].upper()}/{bits}"
