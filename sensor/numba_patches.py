@@ -10,7 +10,7 @@ from numba.core import types
 from numba.core.caching import Cache
 from numba.core.codegen import CPUCodeLibrary
 from numba.core.imputils import lower_cast
-from numba.core.runtime import rtsys
+from numba.core.runtime.nrt import rtsys
 from numba.core.types.functions import BaseFunction
 from numba.np import arrayobj
 
@@ -53,8 +53,8 @@ def _array_of_a_record(context: Any, builder: Any, source: Any, target: Any, val
 def _load_kernel(self: Any, signature: Any, context: Any) -> Any:
     """A kernel from the cache, None where it is not there.
 
-    numba first makes everything ready that compiling would need: a sixth of a second, for code that is compiled already.
-    What does compile makes it ready by itself.
+    numba first makes ready what compiling needs, which takes longer than the rest of a start; whatever does compile
+    makes it ready by itself.
     """
     rtsys.initialize(context)  # cached code calls it
     with self._guard_against_spurious_io_errors():
@@ -64,8 +64,8 @@ def _load_kernel(self: Any, signature: Any, context: Any) -> Any:
 def _machine_code_alone(self: Any) -> tuple[str, str, tuple[bytes, bytes]]:
     """What the cache keeps of a kernel.
 
-    numba adds its LLVM code, for other kernels to take in, which takes longer to read than all else. Ours take in parts;
-    of the code only the names are asked for.
+    numba adds its LLVM code, for other kernels to take in; reading it took longer than loading all else. Ours take in
+    parts, and of this code nothing but the names is asked for.
     """
     self._ensure_finalized()
     code = self._get_module_for_linking()

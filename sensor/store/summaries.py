@@ -90,7 +90,7 @@ def _vendor(mac: str, listed: str) -> str:
     for bits in (36, 28, 24):
         at = listed.find(f"\n{_prefix(mac, bits)}") + 1
         if at:
-            return listed[at : listed.find("\n", at)].split("\t")[-1].strip()
+            return listed[at : listed.find("\n", at)].rpartition("\t")[2].strip()
     return ""
 
 
