@@ -89,7 +89,6 @@ def main(args: Sequence[str] | None = None) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         silence(sys.stdout)
-    gc.freeze()  # nor need the process look through what is left before it ends
     sys.exit(code)
 
 

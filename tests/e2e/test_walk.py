@@ -33,6 +33,7 @@ def spawned(*args: str) -> SimpleNamespace:
     done = subprocess.run(
         [*KAGAMI, *args], env=os.environ | {"PYTHONPATH": str(REPO)}, capture_output=True, check=False
     )
+    assert b"leaked" not in done.stderr  # what DuckDB says at the end of a process that keeps its objects
     return SimpleNamespace(code=done.returncode, out=done.stdout.decode(), err=done.stderr.decode())
 
 
