@@ -111,12 +111,7 @@ def _replay_one(
     report = SourceReport("-" if path == STDIN else Path(path).name)
     try:
         with open_capture(path) as reader:
-            # a stream's content is known only at its end: until then it goes by a name of its own
-            digest = f"stream{secrets.token_hex(13)}" if path == STDIN else reader.content_hash
-            if not _read(store, reader, digest, report, timeouts, progress):
-                return report
-            if path == STDIN and not store.rename_source(digest, reader.content_hash):
-                report.skipped = True
+            _read(store, reader, report, timeouts, progress)
     except InputError as error:
         report.error = str(error)
     return report
@@ -129,7 +124,7 @@ def _replay_ring(
     reader = RotatedReader(paths)
     report = SourceReport(reader.source)
     try:
-        _read(store, reader, reader.content_hash, report, timeouts, progress)
+        _read(store, reader, report, timeouts, progress)
     except InputError as error:
         report.error = str(error)
     return report
@@ -138,16 +133,14 @@ def _replay_ring(
 def _read(
     store: Store,
     reader: CaptureReader | RotatedReader,
-    digest: str,
     report: SourceReport,
     timeouts: Timeouts,
     progress: Callable[[Progress], None] | None,
-) -> bool:
-    """Read an open source into the store and fill its report; False when the store had it already."""
-    if store.begin_source(digest, report.name, path=_place(reader), kagami_version=__version__):
-        report.skipped = True
-        report.first_ts, report.last_ts = store.source_span(digest)
-        return False
+) -> None:
+    """Read an open source into the store, unless the store has it, and fill its report."""
+    digest = _begin(store, reader, report)
+    if report.skipped:
+        return
     capture = Capture()
     state = "interrupted"
     try:
@@ -156,7 +149,38 @@ def _read(
         state = "damaged" if capture.error else "complete"
     finally:
         _finish(store, digest, state, capture, report)
-    return True
+    if reader.bytes_total is None:
+        store.forget_unread(reader.likeness)
+    _give_its_hash(store, digest, reader.content_hash, report)
+
+
+def _begin(store: Store, reader: CaptureReader | RotatedReader, report: SourceReport) -> str:
+    """Announce an open source; returns its identity. One that is in the store already is `skipped` in its report.
+
+    What a source holds is known at its end, so that it is read once; only where the store has one as large as a file,
+    which may be the same, the file is read for that alone first.
+    """
+    told = {"path": _place(reader), "kagami_version": __version__}
+    if reader.bytes_total is None:
+        digest = f"stream{secrets.token_hex(13)}"
+        store.begin_source(digest, report.name, **told)
+        return digest
+    likeness = reader.likeness
+    store.forget_unread(likeness)
+    if store.has_source_of(reader.bytes_total):
+        digest = reader.content_hash
+        if store.begin_source(digest, report.name, **told):
+            report.skipped = True
+            report.first_ts, report.last_ts = store.source_span(digest)
+        return digest
+    return store.begin_unread(likeness, report.name, **told)
+
+
+def _give_its_hash(store: Store, digest: str, content_hash: str, report: SourceReport) -> None:
+    """End of a source: from now on it goes by the hash of its content."""
+    if digest != content_hash and not store.rename_source(digest, content_hash):
+        report.skipped = True
+        report.packets = report.flows = report.events = report.dns = 0
 
 
 def _place(reader: CaptureReader | RotatedReader) -> str:
@@ -188,33 +212,31 @@ def _finish(store: Store, digest: str, state: str, capture: Capture, report: Sou
 def _replay_side_by_side(store: Store, files: list[str], jobs: int, timeouts: Timeouts) -> list[SourceReport]:
     """Read files by several processes; they write segments, this one keeps the books."""
     reports = []
-    running: dict[str, tuple[Future[Capture], SourceReport]] = {}
+    running: dict[str, tuple[Future[tuple[Capture, str]], SourceReport]] = {}
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         for path in files:
             report = SourceReport(Path(path).name)
             reports.append(report)
             try:
                 with open_capture(path) as reader:
-                    digest = reader.content_hash
+                    digest = _begin(store, reader, report)
             except InputError as error:
                 report.error = str(error)
                 continue
-            if digest in running or store.begin_source(
-                digest, report.name, path=str(Path(path).absolute()), kagami_version=__version__
-            ):
+            if digest in running:
                 report.skipped = True
-                report.first_ts, report.last_ts = store.source_span(digest)
-            else:
+            if not report.skipped:
                 running[digest] = (pool.submit(_read_aside, path, store.lake.root, digest, timeouts), report)
-        for digest, (capture, report) in running.items():
-            result = capture.result()
-            _finish(store, digest, "damaged" if result.error else "complete", result, report)
+        for digest, (read, report) in running.items():
+            capture, content_hash = read.result()
+            _finish(store, digest, "damaged" if capture.error else "complete", capture, report)
+            _give_its_hash(store, digest, content_hash, report)
     return reports
 
 
-def _read_aside(path: str, lake_root: Path, digest: str, timeouts: Timeouts) -> Capture:
-    """The part of `_read` that a process of its own does."""
+def _read_aside(path: str, lake_root: Path, digest: str, timeouts: Timeouts) -> tuple[Capture, str]:
+    """The part of `_read` that a process of its own does; also returns the hash of the content."""
     capture = Capture()
     with open_capture(path) as reader:
         run_capture(reader, Lake(lake_root), partial(Store.segment_name, digest), capture, timeouts=timeouts)
-    return capture
+        return capture, reader.content_hash

@@ -14,7 +14,7 @@ import xxhash
 from sensor.capture.batch import Batch
 from sensor.capture.pcap import MAGICS, PcapFormat
 from sensor.capture.pcapng import MAX_INTERFACES, MIN_SECTION_BYTES, SECTION_MAGIC, PcapngFormat
-from sensor.capture.stream import STDIN, open_source
+from sensor.capture.stream import STDIN, RawSource, open_source
 from sensor.capture.walk import Columns, Format, Interface
 from sensor.capture.window import Window
 from sensor.errors import DamagedCaptureError, InputError, NotACaptureError, UsageError
@@ -37,6 +37,15 @@ def content_hash(path: str) -> str:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     return digest.hexdigest()
+
+
+def likeness(path: str) -> str:
+    """What a file is recognised by without reading it whole, see ByteSource. Raises InputError when it is not there."""
+    raw = RawSource(path)
+    try:
+        return raw.likeness()
+    finally:
+        raw.close()
 
 
 class _Closing:
@@ -135,8 +144,20 @@ class CaptureReader(_Closing):
 
     @property
     def content_hash(self) -> str:
-        """XXH3 of the stored bytes (hex). For a stream: of what was read, so ask after the last batch."""
-        return self._bytes.content_hash() or content_hash(self.path)
+        """XXH3 of the stored bytes (hex). After the last batch it is known; before, a file is read for it, and for a
+        stream it is that of what was read.
+        """
+        return self.digest or content_hash(self.path)
+
+    @property
+    def digest(self) -> str | None:
+        """`content_hash` as far as it is known without reading anything for it."""
+        return self._bytes.content_hash()
+
+    @property
+    def likeness(self) -> str:
+        """What it is recognised by before the hash of its content is known, see ByteSource; of a stream, at its end."""
+        return self._bytes.likeness()
 
     @property
     def interfaces(self) -> list[Interface]:
@@ -170,6 +191,7 @@ class RotatedReader(_Closing):
         self.path = paths[0] + more
         self.packets = 0
         self._bytes_read = 0
+        self._digests: dict[str, str | None] = {}
         self._anomalies: Counter[str] = Counter()
         self._interfaces: list[Interface] = []
         self._current: CaptureReader | None = None
@@ -198,6 +220,7 @@ class RotatedReader(_Closing):
     def _close_current(self) -> None:
         if self._current is not None:
             self._bytes_read += self._current.bytes_read
+            self._digests[self._current.path] = self._current.digest
             self._anomalies.update(self._current.anomalies)
             self._interfaces += self._current.interfaces[: MAX_INTERFACES - len(self._interfaces)]
             self._current = None
@@ -214,8 +237,14 @@ class RotatedReader(_Closing):
 
     @property
     def content_hash(self) -> str:
-        """XXH3 over the files' digests (hex), in order."""
-        return xxhash.xxh3_128("\n".join(content_hash(path) for path in self.paths).encode()).hexdigest()
+        """XXH3 over the files' digests (hex), in order. Files that were not read yet are read for it."""
+        digests = (self._digests.get(path) or content_hash(path) for path in self.paths)
+        return xxhash.xxh3_128("\n".join(digests).encode()).hexdigest()
+
+    @property
+    def likeness(self) -> str:
+        """XXH3 over what the files are recognised by, in order."""
+        return xxhash.xxh3_64("\n".join(likeness(path) for path in self.paths).encode()).hexdigest()
 
     @property
     def interfaces(self) -> list[Interface]:

@@ -21,6 +21,7 @@ from sensor.errors import InputError, UsageError
 STDIN = "-"
 CHUNK_BYTES = 128 << 10  # compressed bytes read at a time
 _PIPE_BYTES = 1 << 20
+_LIKENESS_BYTES = 1 << 20
 _IDLE_S = 0.2  # a pipe that is quiet for so long, or trickles for
 _PATIENCE_S = 1.0  # so long, hands over what there is: a live stream must not wait for a full buffer
 _XZ_MEMORY_BYTES = 256 << 20  # xz -9 needs 65 MiB
@@ -50,7 +51,14 @@ class ByteSource(Protocol):
         ...
 
     def content_hash(self) -> str | None:
-        """Digest of the stored bytes read so far; None for a file, which can be read again for it."""
+        """Digest of the stored bytes; of a stream, those read so far. None for a file that was not read to its end."""
+        ...
+
+    def likeness(self) -> str:
+        """XXH3 of the first MiB as stored, and of the size (16 hex digits); of a stream, of what was read of it.
+
+        The same file has the same, read or not, and hardly another capture: it begins with other times.
+        """
         ...
 
     def close(self) -> None: ...
@@ -82,6 +90,7 @@ class RawSource:
         self._head = b""
         self._is_stream = True
         self._hash = xxhash.xxh3_128()
+        self._beginning = xxhash.xxh3_64()
         if path == STDIN:
             if os.isatty(0):
                 raise UsageError("'-' reads a capture from standard input, which is a terminal; pipe one in")
@@ -120,7 +129,18 @@ class RawSource:
 
     def content_hash(self) -> str | None:
         """See ByteSource."""
-        return self._hash.hexdigest() if self._is_stream else None
+        return self._hash.hexdigest() if self._is_stream or self.bytes_read == self.bytes_total else None
+
+    def likeness(self) -> str:
+        """See ByteSource. Raises: InputError."""
+        digest, size = self._beginning.copy(), self.bytes_read
+        if self.bytes_total is not None:
+            try:
+                digest, size = xxhash.xxh3_64(os.pread(self._file.fileno(), _LIKENESS_BYTES, 0)), self.bytes_total
+            except OSError as error:
+                raise InputError(f"{self.path}: cannot be read ({error.strerror})") from None
+        digest.update(size.to_bytes(8))
+        return digest.hexdigest()
 
     def close(self) -> None:
         self._file.close()
@@ -131,9 +151,10 @@ class RawSource:
         except OSError as error:
             self.damage = f"reading it failed ({error.strerror})"
             return 0
+        if self.bytes_read < _LIKENESS_BYTES:
+            self._beginning.update(view[: min(got, _LIKENESS_BYTES - self.bytes_read)])
         self.bytes_read += got
-        if self._is_stream:
-            self._hash.update(view[:got])
+        self._hash.update(view[:got])
         return got
 
     def _has_more(self, deadline: float) -> bool:
@@ -200,6 +221,10 @@ class DecompressedSource:
     def content_hash(self) -> str | None:
         """See ByteSource."""
         return self._raw.content_hash()
+
+    def likeness(self) -> str:
+        """See ByteSource."""
+        return self._raw.likeness()
 
     def close(self) -> None:
         self._raw.close()

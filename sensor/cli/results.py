@@ -1,6 +1,7 @@
 """The part that replay, analyze and demo share: do the work with progress, say how it went, list what was found."""
 
 import gc
+import sys
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -44,7 +45,8 @@ def replay_with_words(
     compile_first(session)
     from sensor.run import replay
 
-    gc.freeze()  # numba's objects stay: to look through them once more at the end takes a tenth of a second
+    if "duckdb" not in sys.modules:  # its objects want to be freed
+        gc.freeze()  # numba's stay: to look through them once more at the end takes a tenth of a second
     started_s = time.monotonic()
     try:
         with ProgressLine(session) as progress:

@@ -19,7 +19,7 @@ from sensor.errors import InputError
 from sensor.networks import packet_address, packet_protos
 from sensor.response.pcapng import PcapngWriter
 from sensor.store.kept import KeptFile, kept_files, overlapping
-from sensor.store.schema import LIVE_PREFIX
+from sensor.store.schema import LIVE_PREFIX, UNREAD_PREFIX
 from sensor.store.store import Store
 
 if TYPE_CHECKING:
@@ -135,14 +135,17 @@ def _why_not_all(files: Sequence[KeptFile], flows: Sequence[Mapping[str, Any]]) 
 
 def _check_is_same(source: Mapping[str, Any]) -> None:
     """Raise InputError when the capture is no longer what the store read."""
-    from sensor.capture.reader import content_hash, open_rotated
+    from sensor.capture.reader import content_hash, likeness, open_rotated
 
     paths = _paths(source)
     if paths == ["-"]:
         raise InputError("it was read from a pipe, and no file of it is there")
     known = source["content_hash"]
-    # a ring of one file has the hash of a ring all the same
-    if (len(paths) > 1 or content_hash(paths[0]) != known) and open_rotated(paths).content_hash != known:
+    if known.startswith(UNREAD_PREFIX):  # its replay was broken off
+        is_same = known.endswith((likeness(paths[0]), open_rotated(paths).likeness))
+    else:  # a ring of one file has the hash of a ring all the same
+        is_same = (len(paths) == 1 and content_hash(paths[0]) == known) or open_rotated(paths).content_hash == known
+    if not is_same:
         raise InputError(f"{paths[0]}: is not what was replayed any more (its content has changed)")
 
 

@@ -18,6 +18,9 @@ PACKETS_NAME = "packets"
 LIVE_PREFIX = "live"
 """The identity of a live capture begins with it; that of any other source is the hash of its content."""
 
+UNREAD_PREFIX = "unread"
+"""The identity of a file begins with it until it was read to its end and the hash of its content is known."""
+
 SOURCE_RUNNING = "running"
 SOURCE_COMPLETE = "complete"
 SOURCE_DAMAGED = "damaged"

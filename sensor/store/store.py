@@ -11,6 +11,7 @@ This module never decodes, never judges, and never prints.
 from __future__ import annotations
 
 import json
+import secrets
 import shutil
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
@@ -38,6 +39,7 @@ from sensor.store.schema import (
     SOURCE_RUNNING,
     SOURCE_STATES,
     SPILL_NAME,
+    UNREAD_PREFIX,
 )
 
 _DIRECTORY_MODE = 0o750
@@ -156,6 +158,36 @@ class Store:
         """Name of a source's n-th segment: the same at every replay, so a repeated one replaces it."""
         return f"{_prefix(content_hash)}{number:06d}"
 
+    def begin_unread(self, likeness: str, name: str, *, path: str = "", kagami_version: str = "") -> str:
+        """Announce a file whose content is not known before it was read; `rename_source` gives it its hash then.
+
+        likeness : what it is recognised by, 16 hexadecimal digits
+        Returns: its identity until then
+        """
+        identity = f"{UNREAD_PREFIX}{secrets.token_hex(5)}{likeness}"
+        self.begin_source(identity, name, path=path, kagami_version=kagami_version)
+        return identity
+
+    def forget_unread(self, likeness: str) -> None:
+        """Remove what broken off replays of such a file left behind."""
+        left = self.db.execute(
+            "SELECT content_hash FROM source WHERE content_hash LIKE ? AND state <> ?",
+            (f"{UNREAD_PREFIX}%{likeness}", SOURCE_RUNNING),
+        )
+        for (identity,) in left.fetchall():
+            self._remove_source(identity)
+
+    def has_source_of(self, n_bytes: int | None) -> bool:
+        """Whether a source of this size was read: only then a file can be in the store already."""
+        return bool(self.db.execute("SELECT 1 FROM source WHERE bytes = ? LIMIT 1", (n_bytes,)).fetchone())
+
+    def _remove_source(self, content_hash: str) -> None:
+        """Remove a source with its segments and counters."""
+        self.lake.remove_segments(_prefix(content_hash))
+        with self.transaction():
+            self.db.execute("DELETE FROM counter WHERE source = ?", (content_hash,))
+            self.db.execute("DELETE FROM source WHERE content_hash = ?", (content_hash,))
+
     def begin_source(self, content_hash: str, name: str, *, path: str = "", kagami_version: str = "") -> bool:
         """Announce a source; whatever an interrupted replay of it left behind is removed first.
 
@@ -219,16 +251,13 @@ class Store:
         return (row[0], row[1])
 
     def rename_source(self, content_hash: str, known: str) -> bool:
-        """Give a finished stream the hash of what it held, now that it is known.
+        """Give a finished stream or file the hash of what it held, now that it is known.
 
-        Returns: False when that content was in the store already: then what the stream brought is removed again.
+        Returns: False when that content was in the store already: then what was brought is removed again.
         """
         row = self.db.execute("SELECT state FROM source WHERE content_hash = ?", (known,)).fetchone()
         if row is not None and row[0] in (SOURCE_COMPLETE, SOURCE_DAMAGED):
-            self.lake.remove_segments(_prefix(content_hash))
-            with self.transaction():
-                self.db.execute("DELETE FROM counter WHERE source = ?", (content_hash,))
-                self.db.execute("DELETE FROM source WHERE content_hash = ?", (content_hash,))
+            self._remove_source(content_hash)
             return False
         if row is not None:
             self.lake.remove_segments(_prefix(known))  # what an interrupted replay of the same content left

@@ -109,6 +109,33 @@ def test_a_stream_equals_the_file(store_dir: Path, capture: Path, clean: Content
     assert content(store_dir, "source") == without(clean, "source")
 
 
+def test_a_named_pipe_is_a_stream(store_dir: Path, capture: Path, clean: Content, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for is_known in (False, True):
+        with subprocess.Popen(["dd", f"if={capture}", f"of={pipe}", "bs=1000"], stderr=subprocess.DEVNULL):
+            (source,) = replayed(store_dir, pipe).sources
+        assert (source.error, source.skipped) == ("", is_known)
+        assert content(store_dir, "source") == without(clean, "source")
+
+
+def test_a_file_as_large_as_a_known_one_is_another(store_dir: Path, capture: Path, tmp_path: Path) -> None:
+    replayed(store_dir, capture)
+    data = bytearray(capture.read_bytes())
+    data[len(data) // 2] ^= 1
+    (tmp_path / "other.pcap").write_bytes(data)
+    assert not replayed(store_dir, tmp_path / "other.pcap").sources[0].skipped
+    with Store.open(store_dir) as store:
+        assert store.health()["sources"] == {"complete": 2}
+
+
+def test_copies_side_by_side_are_kept_once(store_dir: Path, capture: Path, clean: Content, tmp_path: Path) -> None:
+    (tmp_path / "copy.pcap").write_bytes(capture.read_bytes())
+    reports = replayed(store_dir, capture, tmp_path / "copy.pcap", jobs=2).sources
+    assert [source.skipped for source in reports] == [False, True]
+    assert content(store_dir) == clean
+
+
 def test_a_stream_of_a_known_file_changes_nothing(store_dir: Path, capture: Path, clean: Content) -> None:
     replayed(store_dir, capture)
     with standard_input(capture):

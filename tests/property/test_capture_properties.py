@@ -115,6 +115,9 @@ class Pieces:
     def content_hash(self) -> str | None:
         return None
 
+    def likeness(self) -> str:
+        return ""
+
     def close(self) -> None:
         return
 

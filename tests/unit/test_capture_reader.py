@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import xxhash
 
-from sensor.capture.reader import content_hash, open_capture, open_rotated
-from sensor.errors import DamagedCaptureError, NotACaptureError, UsageError
+from sensor.capture.reader import content_hash, likeness, open_capture, open_rotated
+from sensor.errors import DamagedCaptureError, InputError, NotACaptureError, UsageError
 from tests.support.captures import (
     enhanced_packet,
     interface,
@@ -42,6 +42,41 @@ def test_what_a_reader_tells(tmp_path: Path) -> None:
     assert reader.packets == 3
     assert reader.anomalies == {}
     assert reader.content_hash == content_hash(path) == xxhash.xxh3_128(Path(path).read_bytes()).hexdigest()
+
+
+def test_a_file_is_read_once_for_its_packets_and_its_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = ring(tmp_path, capture(1, 2, 3), capture(4))
+    one, both = open_capture(paths[0]), open_rotated(paths)
+    hashes = one.content_hash, both.content_hash
+    monkeypatch.setattr("sensor.capture.reader.content_hash", None)
+    for reader in (one, both):
+        assert list(reader.batches())
+    assert (one.content_hash, both.content_hash) == hashes
+
+
+def test_a_damaged_file_is_read_on_for_its_hash(tmp_path: Path) -> None:
+    (path,) = ring(tmp_path, capture(1, 2) + bytes([255]) * 99)
+    reader = open_capture(path)
+    with pytest.raises(DamagedCaptureError):
+        list(reader.batches())
+    assert reader.content_hash == content_hash(path)
+
+
+def test_likeness_is_size_and_beginning(tmp_path: Path) -> None:
+    first = tmp_path / "first"
+    data = bytearray(range(256)) * (3 << 12)
+    first.write_bytes(data)
+    (tmp_path / "copy").write_bytes(data)
+    assert likeness(str(first)) == likeness(str(tmp_path / "copy"))
+    for at, same in ((0, False), ((1 << 20) - 1, False), (1 << 20, True)):
+        changed = bytearray(data)
+        changed[at] ^= 1
+        (tmp_path / "changed").write_bytes(changed)
+        assert (likeness(str(tmp_path / "changed")) == likeness(str(first))) is same
+    (tmp_path / "longer").write_bytes(bytes(data) + bytes(data[:1]))
+    assert likeness(str(tmp_path / "longer")) != likeness(str(first))
+    with pytest.raises(InputError, match="no such file"):
+        likeness(str(tmp_path / "absent"))
 
 
 def test_leaving_the_loop_early_closes_the_file(tmp_path: Path) -> None:

@@ -120,6 +120,24 @@ def test_an_interrupted_source_is_read_again_from_the_start(store_dir: Path) -> 
         assert store.health()["counters"] == {}
 
 
+def test_a_file_that_is_read_has_no_hash_yet_and_what_was_broken_off_goes(store_dir: Path) -> None:
+    likeness, other = "0123456789abcdef", "fedcba9876543210"
+    with Store.open(store_dir, write=True) as store:
+        done, broken_off = store.begin_unread(likeness, "a.pcap"), store.begin_unread(likeness, "a.pcap")
+        for identity in (done, broken_off, store.begin_unread(other, "b.pcap")):
+            append(store, identity, 0)
+        finish(store, done)
+        assert store.rename_source(done, SHA)
+        store.forget_unread(likeness)  # the other two are being read
+        assert store.health()["sources"] == {"complete": 1, "running": 2}
+    with Store.open(store_dir, write=True) as store:
+        assert store.health()["sources"] == {"complete": 1, "interrupted": 2}
+        store.forget_unread(likeness)
+        assert store.health()["sources"] == {"complete": 1, "interrupted": 1}
+        assert len(store.lake.files("flow")) == 2
+        assert store.begin_source(SHA, "a.pcap")
+
+
 def test_a_source_ends_in_a_known_state(store_dir: Path) -> None:
     with Store.open(store_dir, write=True) as store:
         store.begin_source(SHA, "a.pcap")
