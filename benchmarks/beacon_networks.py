@@ -58,9 +58,12 @@ def few() -> Iterator[Spec]:
 
 
 def fit() -> Iterator[Spec]:
-    """What the trees were fitted on, and what states the rates; the last 1,500 on those from 6180 and from 7037 on."""
+    """What the trees were fitted on, and what states the rates.
+
+    The last 600 trees on t8001 and k7400 and on; the 1,500 before on t6180 to t6599 and k7037 to k7399.
+    """
     for seeds, rates in ((range(2001, 2040), [0.002, 0.004, 0.01]), (range(6001, 6161), [0.004, 0.01]),
-                         (range(6161, 6356), [0.01]), (range(6532, 6600), [0.01])):  # fmt: skip
+                         (range(6161, 6356), [0.01]), (range(6532, 6600), [0.01]), (range(8001, 8481), [0.01])):  # fmt: skip
         for seed in seeds:
             rng = np.random.default_rng(seed)
             hosts, hours = int(rng.choice(FIT_LARGE_HOSTS)), int(rng.choice(FIT_LARGE_HOURS))
@@ -68,7 +71,8 @@ def fit() -> Iterator[Spec]:
             yield f"t{seed}", seed, hosts, hours, ["--mal-rate", str(rng.choice(rates))]
     for seeds, kinds, least, most, lengths, rates in (
         (range(3001, 3251), "kc", 4, 40, FIT_SMALL_HOURS, [0.002, 0.006]),
-        (range(7001, 7400), "kk", 5, 42, FIT_MORE_SMALL_HOURS, [0.01, 0.02]),
+        (range(7001, 7600), "kk", 5, 42, FIT_MORE_SMALL_HOURS, [0.01, 0.02]),
+        (range(7600, 8000), "cc", 5, 42, FIT_MORE_SMALL_HOURS, [0.01, 0.02]),
     ):
         for seed in seeds:
             rng = np.random.default_rng(seed)

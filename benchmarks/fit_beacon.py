@@ -37,7 +37,7 @@ TREES = {"objective": "binary", "num_leaves": 8, "max_depth": 3, "n_estimators":
          "max_bin": 127, "min_child_samples": 40, "subsample": 0.8, "subsample_freq": 1, "colsample_bytree": 0.4,
          "reg_lambda": 5.0, "monotone_constraints_method": "intermediate", "verbose": -1, "seed": 1,
          "n_jobs": 2}  # fmt: skip
-MORE = {"n_estimators": 1500, "learning_rate": 0.05, "num_leaves": 24, "max_depth": 6}
+MORE = {"n_estimators": 600, "learning_rate": 0.05, "num_leaves": 24, "max_depth": 6}
 RARER = 0.3
 """Malicious channels count for so much when MORE trees are fitted: there are fewer of them in a network than in those
 that are generated to have many, so the benign ones that look most like them matter more."""

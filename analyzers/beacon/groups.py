@@ -9,7 +9,7 @@ its TLS hello. Channels through a proxy have the proxy's address, so for them on
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from ipaddress import ip_address, ip_network
 
 import numpy as np
@@ -25,6 +25,9 @@ MIN_EVENTS = 6
 """Fewer events than this in all say nothing together either."""
 
 BLOCK_V4, BLOCK_V6 = 24, 48
+
+_REMEMBERED = 1 << 15
+"""Destinations whose domain or block is remembered: many hosts go to the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +151,7 @@ def _suffixes() -> PublicSuffixList:
     return PublicSuffixList()
 
 
+@lru_cache(_REMEMBERED)
 def registered_domain(name: str) -> str:
     """The registered domain of a name, or empty for a suffix or an address."""
     try:
@@ -157,6 +161,7 @@ def registered_domain(name: str) -> str:
     return ""
 
 
+@lru_cache(_REMEMBERED)
 def _network(address: str) -> str:
     try:
         version = ip_address(address).version
