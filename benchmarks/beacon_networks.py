@@ -63,7 +63,8 @@ def fit() -> Iterator[Spec]:
     The last 600 trees on t8001 and k7400 and on; the 1,500 before on t6180 to t6599 and k7037 to k7399.
     """
     for seeds, rates in ((range(2001, 2040), [0.002, 0.004, 0.01]), (range(6001, 6161), [0.004, 0.01]),
-                         (range(6161, 6356), [0.01]), (range(6532, 6600), [0.01]), (range(8001, 8481), [0.01])):  # fmt: skip
+                         (range(6161, 6356), [0.01]), (range(6532, 6600), [0.01]),
+                         (range(8001, 8481), [0.01])):  # fmt: skip
         for seed in seeds:
             rng = np.random.default_rng(seed)
             hosts, hours = int(rng.choice(FIT_LARGE_HOSTS)), int(rng.choice(FIT_LARGE_HOURS))
