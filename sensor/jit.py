@@ -18,13 +18,14 @@ from typing import Any
 import numba
 from numba.core import types
 
+from sensor.kernelcache import KernelCache
 from sensor.numba_patches import patch_numba
 from sensor.parts import PartCompiler
 
 _ROOT = Path(__file__).resolve().parent.parent
 _KERNEL_PACKAGES = ("capture", "decode", "flows", "protocols", "beacon")
 _DONE = "complete"
-_FROZEN = ("constants.py", "dtypes.py", "far.py", "numba_patches.py", "parts.py", "prefetch.py")
+_FROZEN = ("constants.py", "dtypes.py", "far.py", "kernelcache.py", "numba_patches.py", "parts.py", "prefetch.py")
 """Compiled code holds something of these modules as well."""
 
 
@@ -83,7 +84,7 @@ def kernel(*args: Any, **options: Any) -> Callable[..., Any]:
     def decorate(function: Callable[..., Any]) -> Any:
         if getattr(numba.config, "DISABLE_JIT"):  # noqa: B009  (as above)
             return function
-        dispatcher = numba.njit(cache=CACHE_DIR is not None and signature is None, **options)(function)
+        dispatcher = numba.njit(**options)(function)
 
         @functools.cache  # only a run that compiles needs it
         def part() -> Any:
@@ -102,6 +103,8 @@ def kernel(*args: Any, **options: Any) -> Callable[..., Any]:
         dispatcher.get_overload = lambda kinds: part().get_overload(kinds)
         if signature is not None:
             _compile_when_called(dispatcher, signature)
+        elif CACHE_DIR is not None:
+            dispatcher._cache = KernelCache(function)
         return dispatcher
 
     return decorate
@@ -112,7 +115,7 @@ def _compile_when_called(dispatcher: Any, signature: Any) -> None:
 
     def from_python(*_: Any, **__: Any) -> Any:
         if CACHE_DIR is not None:
-            dispatcher.enable_caching()
+            dispatcher._cache = KernelCache(dispatcher.py_func)
         entry = dispatcher.compile(signature)
         dispatcher.disable_compile()
         return entry

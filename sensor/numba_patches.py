@@ -5,12 +5,8 @@ Each change says what it saves. None changes what a kernel computes.
 
 from typing import Any
 
-import llvmlite.binding as llvm
 from numba.core import types
-from numba.core.caching import Cache
-from numba.core.codegen import CPUCodeLibrary
 from numba.core.imputils import lower_cast
-from numba.core.runtime.nrt import rtsys
 from numba.core.types.functions import BaseFunction
 from numba.np import arrayobj
 
@@ -50,37 +46,11 @@ def _array_of_a_record(context: Any, builder: Any, source: Any, target: Any, val
     return value
 
 
-def _load_kernel(self: Any, signature: Any, context: Any) -> Any:
-    """A kernel from the cache, None where it is not there.
-
-    numba first makes ready what compiling needs, which takes longer than the rest of a start; whatever does compile
-    makes it ready by itself.
-    """
-    rtsys.initialize(context)  # cached code calls it
-    with self._guard_against_spurious_io_errors():
-        return self._load_overload(signature, context)
-
-
-def _machine_code_alone(self: Any) -> tuple[str, str, tuple[bytes, bytes]]:
-    """What the cache keeps of a kernel.
-
-    numba adds its LLVM code, for other kernels to take in; reading it took longer than loading all else. Ours take in
-    parts, and of this code nothing but the names is asked for.
-    """
-    self._ensure_finalized()
-    code = self._get_module_for_linking()
-    names = [value.name for value in (*code.functions, *code.global_variables) if not value.is_declaration]
-    named = llvm.parse_assembly("\n".join(f'@"{name}" = global i8 0' for name in names))
-    return self.name, "object", (self._get_compiled_object(), named.as_bitcode())
-
-
 def patch_numba() -> None:
     """Make the changes; once is enough, again does no harm."""
     lower_cast(types.NestedArray, types.Array)(_array_of_a_record)
     for home, name, ours in (
         (arrayobj, "fix_integer_index", _index_as_it_is),
         (BaseFunction, "get_call_type", _remembered_call_type),
-        (Cache, "load_overload", _load_kernel),
-        (CPUCodeLibrary, "serialize_using_object_code", _machine_code_alone),
     ):
         setattr(home, name, ours)

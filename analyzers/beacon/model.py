@@ -5,12 +5,12 @@
 the mean moves at the splits that ask for it, so the parts add up to the logit exactly.
 """
 
-import json
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any
 
+import msgspec
 import numpy as np
 from numba import types
 from numpy.typing import NDArray
@@ -125,8 +125,8 @@ class Model:
 @cache
 def load_model() -> Model:
     """The model that is shipped."""
-    text = resources.files("analyzers.beacon").joinpath("weights.json").read_text(encoding="utf-8")
-    return parse_model(json.loads(text))
+    document = resources.files("analyzers.beacon").joinpath("weights.json").read_bytes()
+    return parse_model(msgspec.json.decode(document))
 
 
 def parse_model(document: dict[str, Any]) -> Model:

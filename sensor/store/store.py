@@ -20,15 +20,13 @@ from types import TracebackType
 from typing import Any
 
 from sensor.errors import StoreError
-from sensor.store.columns import FINDING, FINDING_CHANNEL, LAKE_TABLES, N_BUCKETS
+from sensor.store.columns import LAKE_TABLES, N_BUCKETS
 from sensor.store.database import open_for_notes, open_for_writing, open_read_only
 from sensor.store.kept import kept_summary
 from sensor.store.lake import Lake
 from sensor.store.lock import WriterLock
 from sensor.store.schema import (
-    BENEATH_FINDING,
     DATABASE_NAME,
-    FINDING_KEY,
     LAKE_NAME,
     LOCK_NAME,
     PACKETS_NAME,
@@ -41,29 +39,10 @@ from sensor.store.schema import (
     SPILL_NAME,
     UNREAD_PREFIX,
 )
+from sensor.store.upsert import upsert_findings
 
 _DIRECTORY_MODE = 0o750
 _OWN_NAMES = (LOCK_NAME, LAKE_NAME, PACKETS_NAME)
-_KEPT_BY_TRIAGE = ("id", "state", "note")
-"""Finding fields that a new analysis never overwrites."""
-
-_KEEP_CHANNEL = (
-    f"INSERT INTO finding_channel VALUES (?{', ?' * len(FINDING_CHANNEL)}) "
-    "ON CONFLICT (finding_id, dest, resp_port, proto, via_proxy) DO UPDATE SET "
-    + ", ".join(
-        f"{field.name} = {'min' if field.name == 'first_ts' else 'max'}({field.name}, excluded.{field.name})"
-        if field.name in ("first_ts", "last_ts")
-        else f"{field.name} = excluded.{field.name}"
-        for field in FINDING_CHANNEL
-        if field.name not in ("dest", "resp_port", "proto", "via_proxy")
-    )
-)
-
-_SUPERSEDED = """SELECT old.id FROM finding AS kept JOIN finding_channel AS channel ON channel.finding_id = kept.id
-    JOIN finding AS old ON old.analyzer = kept.analyzer AND old.orig_ip = kept.orig_ip AND old.dest = channel.dest
-    AND old.resp_port = channel.resp_port AND old.proto = channel.proto
-    WHERE kept.id = :id AND old.id <> :id AND old.state = 'new' AND old.note = '' AND old.outcome = kept.outcome
-    AND old.first_ts >= kept.first_ts AND old.last_ts <= kept.last_ts"""
 
 
 class Store:
@@ -282,62 +261,9 @@ class Store:
     # --- results ---
 
     def upsert_findings(self, findings: Iterable[Mapping[str, Any]]) -> list[int]:
-        """Keep findings; one that is known (see schema.FINDING_KEY) is updated and keeps its id, state and note.
-
-        findings : mappings with the contract's fields except id, state and note; lists are lists. `channels` and
-            `parts`, if they are there, are mappings with the fields of columns.FINDING_CHANNEL and FINDING_PART;
-            `phrases` says what texts were made of, see findings.phrases
-        Returns: ids, in the order given.
-        """
-        names = [field.name for field in FINDING if field.name not in _KEPT_BY_TRIAGE]
-        is_list = {field.name for field in FINDING if field.type == "json"}
-        columns = (*names, "phrases")
-        changes = {name: f"{name} = excluded.{name}" for name in columns if name not in FINDING_KEY}
-        changes["first_ts"] = "first_ts = min(first_ts, excluded.first_ts)"
-        changes["last_ts"] = "last_ts = max(last_ts, excluded.last_ts)"
-        sql = (
-            f"INSERT INTO finding ({', '.join(columns)}, state, note) "
-            f"VALUES ({', '.join('?' * len(columns))}, 'new', '') "
-            f"ON CONFLICT ({', '.join(FINDING_KEY)}) DO UPDATE SET {', '.join(changes.values())} RETURNING id"
-        )
-        ids = []
+        """Keep findings, see `upsert.upsert_findings`. Returns: their ids, in the order given."""
         with self.transaction():
-            for finding in findings:
-                values = [
-                    json.dumps(list(finding[name]), ensure_ascii=False) if name in is_list else finding[name]
-                    for name in names
-                ]
-                values.append(json.dumps(finding.get("phrases", {}), ensure_ascii=False))
-                ids.append(int(self.db.execute(sql, values).fetchone()[0]))
-                self._keep_channels(ids[-1], finding.get("channels", ()))
-                self._keep_parts(ids[-1], finding.get("parts", ()))
-        return ids
-
-    def _keep_channels(self, finding_id: int, channels: Iterable[Mapping[str, Any]]) -> None:
-        """Keep the channels beneath a finding, and let go of the findings that they were before they were gathered.
-
-        One that a person has touched stays.
-        """
-        for channel in channels:
-            values = [
-                json.dumps(list(channel[field.name]), ensure_ascii=False)
-                if field.type == "json"
-                else channel[field.name]
-                for field in FINDING_CHANNEL
-            ]
-            self.db.execute(_KEEP_CHANNEL, (finding_id, *values))
-        superseded = self.db.execute(_SUPERSEDED, {"id": finding_id}).fetchall()
-        for table in BENEATH_FINDING:
-            self.db.executemany(f"DELETE FROM {table} WHERE finding_id = ?", superseded)
-        self.db.executemany("DELETE FROM finding WHERE id = ?", superseded)
-
-    def _keep_parts(self, finding_id: int, parts: Iterable[Mapping[str, Any]]) -> None:
-        """Keep what the score of the last analysis is made of."""
-        self.db.execute("DELETE FROM finding_part WHERE finding_id = ?", (finding_id,))
-        self.db.executemany(
-            "INSERT INTO finding_part VALUES (?, ?, ?, ?, ?)",
-            [(finding_id, number, part["name"], part["amount"], part["unit"]) for number, part in enumerate(parts)],
-        )
+            return upsert_findings(self.db, findings)
 
     def health(self) -> dict[str, Any]:
         """What `kagami status` shows: sources by state, rows, everything that was counted, sizes, kept

@@ -14,7 +14,7 @@ FILES = sorted(path for package in ("sensor", "analyzers") for path in (REPO / p
 
 BOTTOM = {
     *("errors", "constants", "dtypes", "site", "settings", "policy", "destinations", "networks", "workdays", "jit"),
-    *("parts", "numba_patches", "far", "bpf", "shelf", "prefetch"),
+    *("parts", "numba_patches", "kernelcache", "far", "bpf", "shelf", "prefetch"),
 }
 MIDDLE = {"capture", "decode", "flows", "protocols", "store", "response", "outlets"}
 
