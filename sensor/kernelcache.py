@@ -19,7 +19,8 @@ class _MachineCode(CompileResultCacheImpl):
 
     def reduce(self, cres: Any) -> tuple[Any, ...]:
         """See numba's CompileResultCacheImpl."""
-        (name, kind, (machine_code, _)), *rest = super().reduce(cres)  # type: ignore[no-untyped-call]
+        plain: Any = super()  # numba has no types
+        (name, kind, (machine_code, _)), *rest = plain.reduce(cres)
         code = cres.library._get_module_for_linking()
         defined = [value.name for value in (*code.functions, *code.global_variables) if not value.is_declaration]
         names = llvm.parse_assembly("\n".join(f'@"{one}" = global i8 0' for one in defined))
@@ -38,6 +39,6 @@ class KernelCache(FunctionCache):
         makes it ready by itself.
         """
         rtsys.initialize(target_context)  # cached code calls it
-        cache: Any = self  # numba has no types
+        cache: Any = self
         with cache._guard_against_spurious_io_errors():
             return cache._load_overload(sig, target_context)
