@@ -53,6 +53,8 @@ _SO_ATTACH_FILTER = 26
 _RAW_HARDWARE = 1 << 6  # SOF_TIMESTAMPING_RAW_HARDWARE
 _USER, _KERNEL = 1, 0  # TP_STATUS_ of a block
 _FANOUT_DATA, _FANOUT_CBPF = 22, 6
+_NOTHING = struct.pack("=HBBI", 0x06, 0, 0, 0)
+"""A filter that no frame passes: BPF_RET with a length of 0."""
 
 
 @dataclass(slots=True)
@@ -196,6 +198,12 @@ class Ring:
                 )
             words[BLOCK_STATUS] = _KERNEL
             self._next = (self._next + 1) % self.n_blocks
+
+    def stop_intake(self) -> None:
+        """Let no further frame in. What is in the ring still comes, the block being filled after RETIRE_MS, so that
+        every frame that the kernel counted as seen is handed on or dropped.
+        """
+        _give_program(self._socket, socket.SOL_SOCKET, _SO_ATTACH_FILTER, _NOTHING)
 
     def occupancy(self) -> float:
         """Share of the ring's blocks that wait to be read, 0 to 1."""

@@ -160,10 +160,7 @@ class Worker(threading.Thread):
             return
         facts = self._ring.interface_now()
         if facts is None:
-            self._take_ready(self._ring)
-            self._past = self._counts()
-            self._ring.close()
-            self._ring = None
+            self._close(self._ring)
         self._turn("gone" if facts is None else facts.state)
 
     def _turn(self, state: str) -> None:
@@ -180,17 +177,19 @@ class Worker(threading.Thread):
         """Read the ring to its end and report every live flow: the capture ends here."""
         self._check()
         if self._ring is not None:
-            # the block being filled is handed over after the retirement time
-            deadline = time.monotonic() + POLL_S
-            while time.monotonic() < deadline:
-                if self._ring.wait(max(0.0, deadline - time.monotonic())):
-                    self._take_ready(self._ring)
-            self._past = self._counts()
-            self._ring.close()
-            self._ring = None
+            self._close(self._ring)
         self._pipeline.tracker.finish()
         self._state = "stopped"
         self.flush()
+
+    def _close(self, ring: Ring) -> None:
+        """Read the ring to its end: traffic that goes on meanwhile is left to whoever captures next."""
+        ring.stop_intake()
+        while ring.wait(POLL_S):  # the block being filled comes after the retirement time
+            self._take_ready(ring)
+        self._past = self._counts()
+        ring.close()
+        self._ring = None
 
     def flush(self) -> None:
         """Hand over the finished rows, what was kept of packets, and how things stand."""

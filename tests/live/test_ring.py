@@ -14,16 +14,19 @@ import json, select, sys, time
 from sensor.bpf import compile_filter
 from sensor.capture.afpacket import Ring
 options = json.loads(sys.argv[1])
-expression, interface, waits = (options.pop(name, other) for name, other in
-                                (("filter", ""), ("interface", "mirror"), ("waits", False)))
+expression, interface, waits, stops_at = (options.pop(name, other) for name, other in
+                                          (("filter", ""), ("interface", "mirror"), ("waits", False), ("stops_at", 0)))
 ring = Ring(interface, filter_program=compile_filter(expression, 1) if expression else b"", **options)
 list(ring.batches())
 print("ready", flush=True)
 if waits:
     sys.stdin.read()
-seen, is_all_sent = [], False
-while ring.wait(0.5) or not is_all_sent:  # all is sent when the input ends; a block comes 100 ms later at the most
-    is_all_sent = bool(select.select([sys.stdin], [], [], 0)[0])
+seen, is_over = [], False
+while ring.wait(0.5) or not is_over:  # all is sent when the input ends; a block comes 100 ms later at the most
+    is_over = is_over or bool(select.select([sys.stdin], [], [], 0)[0])
+    if stops_at and len(seen) >= stops_at and not is_over:
+        ring.stop_intake()
+        is_over = True
     for batch in ring.batches():
         for i in range(len(batch)):
             frame = batch.frames[batch.start[i] : batch.end[i]].tobytes()
@@ -49,7 +52,10 @@ def capture(path: Path, frames: list[bytes]) -> Path:
 
 
 def read(wire: Namespace, sent: Path, *options: str, **reader: Any) -> dict[str, Any]:
-    """What the ring gave while a capture was sent; `waits`: it reads when all was sent."""
+    """What the ring gave while a capture was sent.
+
+    reader : `waits`: it reads when all was sent; `stops_at`: it stops the intake after so many frames; options of Ring
+    """
     process = wire.start(sys.executable, "-c", READ, json.dumps(reader), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
@@ -111,3 +117,10 @@ def test_sent_is_seen_and_dropped_to_the_packet(wire: Namespace, tmp_path: Path)
         == counts["frames"] + counts["dropped"]
         == len(told["frames"]) + counts["dropped"]
     )
+
+
+def test_all_that_was_seen_is_handed_on_when_the_intake_stops_amid_traffic(wire: Namespace, tmp_path: Path) -> None:
+    sent = capture(tmp_path / "a.pcap", [ip_frame(i) for i in range(2000)])
+    told = read(wire, sent, "--pps", "1000", stops_at=300)
+    assert 300 <= len(told["frames"]) < told["sent"]
+    assert told["counts"]["seen"] == told["counts"]["frames"] == len(told["frames"])
