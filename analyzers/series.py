@@ -70,3 +70,11 @@ class Series:
         steps[starts - 1] = 0  # from one channel to the next, time may go anywhere
         if (steps < 0).any():
             raise ValueError("ts_ns must ascend within each channel")
+
+
+def destination(series: Series, i: int) -> tuple[str, bool]:
+    """What channel i is compared with others by: the destination, and whether it is only asked about in DNS.
+
+    A question for a name and a connection to it are different things to do: in size, in number, and in who does them.
+    """
+    return series.dest[i], series.kind[i] == "query"

@@ -91,7 +91,9 @@ def analyze_store(store: Store, site: Site, since_ns: int | None, until_ns: int 
     beats: dict[ChannelKey, tuple[float, float]] = {}
     internal = [client for client in people["clients"] if site.is_internal(client)]
     n_busy = sum(people["clients"][client] >= BUSY_DESTS for client in internal)
-    population = Population(len(internal), people["clients_of"], people["span_ns"], n_busy)
+    population = Population(
+        len(internal), people["clients_of"], people["span_ns"], n_busy, people["askers_of"], people["middlemen"]
+    )
     with shelf_in(store.path) as shelf:
         beacons = Beacons(site, population, shelf)
         for buckets in store.lake.pieces(since_ns, until_ns):

@@ -77,3 +77,13 @@ def packet_protos(name: str) -> tuple[int, ...]:
     """The IP protocol numbers that a row's `proto` stands for; none for other text."""
     number = name.removeprefix("ip-")
     return _PROTOS.get(name) or ((int(number),) if number.isascii() and number.isdigit() else ())
+
+
+LOCAL_SUFFIXES = ("local", "localhost", "internal", "lan", "home", "corp", "intranet", "arpa", "invalid", "onion")
+"""Names that the public DNS does not know (RFC 6761, RFC 6762, RFC 8375, ICANN's list of colliding names)."""
+
+
+def is_public_name(name: str) -> bool:
+    """Whether a name may be one of the public DNS: no address, of two labels or more, and not below a local suffix."""
+    first, _, last = name.lower().removesuffix(".").rpartition(".")
+    return bool(first) and last not in LOCAL_SUFFIXES and not last.isdigit() and ":" not in name

@@ -5,13 +5,14 @@ Context labels and may lower; it never raises a score and never drops a channel 
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzers.series import Series
+from analyzers.series import Series, destination
+from sensor.networks import is_public_name, split_endpoint
 from sensor.site import Site, parse_address
 
 _INFRASTRUCTURE = {
@@ -32,6 +33,10 @@ _WEB_PORTS = frozenset({80, 443, 8000, 8008, 8080, 8443, 8888, 3128})
 _STANDARD_PORTS = frozenset({21, 22, 25, 53, 80, 110, 123, 143, 443, 465, 587, 853, 993, 995, 8080, 8443})
 
 
+DNS_PORT = 53
+"""Where names are asked of a resolver; questions at other ports (mDNS, LLMNR, NetBIOS) are put to the neighbours."""
+
+
 def infrastructure_label(proto: str, resp_port: int) -> str:
     """Which regular everyday service the port is, in a few words, or empty."""
     return _INFRASTRUCTURE.get((proto, resp_port), "")
@@ -40,18 +45,41 @@ def infrastructure_label(proto: str, resp_port: int) -> str:
 def outside_mask(series: Series, site: Site) -> NDArray[np.bool_]:
     """Which channels go to another party's host and may be judged, bool[n].
 
-    Behind a proxy the destination is the name asked for; elsewhere at least one of the addresses has to be outside.
+    Behind a proxy the destination is the name asked for, and a resolver is to DNS what a proxy is to the web; elsewhere
+    at least one of the addresses has to be outside.
     """
     outside = cache(site.is_outside)  # channels are many, destinations few
     asked = cache(lambda dest: parse_address(dest) is None or site.is_outside(dest))
+    resolved = cache(is_public_name)
     mask = [
-        asked(dest) if via_proxy else any(map(outside, dest_ips)) or outside(dest)
-        for dest, dest_ips, via_proxy in zip(series.dest, series.dest_ips, series.via_proxy, strict=True)
+        (asked(dest) if via_proxy else any(map(outside, dest_ips)) or outside(dest))
+        or (kind == "query" and port == DNS_PORT and resolved(dest))
+        for dest, dest_ips, via_proxy, kind, port in zip(
+            series.dest, series.dest_ips, series.via_proxy, series.kind, series.resp_port, strict=True
+        )
     ]
     if site.excluded:
         excluded = cache(site.is_excluded)
         mask = [is_outside and not excluded(ip) for is_outside, ip in zip(mask, series.orig_ip, strict=True)]
     return np.array(mask, np.bool_)
+
+
+def only_asked(series: Series) -> NDArray[np.bool_]:
+    """Which channels are not there only to find the address of what the host then goes to, bool[n].
+
+    A name that is asked for and visited is told by its visits: they have the same clock, and more to see.
+    """
+    visited = {
+        (client, dest) for client, dest, kind in zip(series.orig_ip, series.dest, series.kind, strict=True)
+        if kind != "query"
+    }  # fmt: skip
+    return np.array(
+        [
+            kind != "query" or (client, dest) not in visited
+            for client, dest, kind in zip(series.orig_ip, series.dest, series.kind, strict=True)
+        ],
+        np.bool_,
+    )
 
 
 BUSY_DESTS = 5
@@ -63,29 +91,62 @@ class Population:
     """How many hosts there are and how many of them go where: what one channel is compared with.
 
     n_hosts : internal clients seen
-    clients_of : for each destination, its different clients
+    clients_of : for each destination, how many have to do with it; proxies, which do for others, are left out
     span_ns : first and last event; None: those of each series that is looked at
     n_busy : internal clients with BUSY_DESTS destinations or more: those that can be compared; None: all
+    askers_of : for each name, how many ask DNS for it; resolvers, which ask for others, are left out
+    middlemen : addresses of those who were left out, and whether as a resolver
     """
 
     n_hosts: int
     clients_of: Mapping[str, int]
     span_ns: tuple[int, int] | None = None
     n_busy: int | None = None
+    askers_of: Mapping[str, int] = field(default_factory=dict)
+    middlemen: frozenset[tuple[str, bool]] = frozenset()
+
+    def clients(self, series: Series) -> NDArray[np.int64]:
+        """How many hosts do what each channel does, its own among them: have to do with its destination, or ask for it.
+
+        Returns: int64[n], 1 or more
+        """
+        counts = (self.clients_of, self.askers_of)
+        clients = np.ones(len(series), np.int64)
+        for i, client in enumerate(series.orig_ip):
+            dest, is_query = destination(series, i)
+            own = int((client, is_query) in self.middlemen)
+            clients[i] = max(counts[is_query].get(dest, 1 - own) + own, 1)
+        return clients
+
+
+def asked_of(series: Series) -> set[tuple[str, str, bool]]:
+    """Who is asked for what: address of a proxy or resolver, destination, whether in DNS."""
+    asked: set[tuple[str, str, bool]] = set()
+    for i, via_proxy in enumerate(series.via_proxy):
+        dest, is_query = destination(series, i)
+        servers = series.dest_ips[i] if is_query else (split_endpoint(via_proxy)[0],) if via_proxy else ()
+        asked.update((server, dest, is_query) for server in servers)
+    return asked
 
 
 def population_of(series: Series, site: Site) -> Population:
     """The population of a series alone; where channels are scored in parts, count over all parts instead."""
-    clients_of: defaultdict[str, set[str]] = defaultdict(set)
+    clients_of: defaultdict[tuple[str, bool], set[str]] = defaultdict(set)
     dests_of: defaultdict[str, set[str]] = defaultdict(set)
-    for client, destination in zip(series.orig_ip, series.dest, strict=True):
-        clients_of[destination].add(client)
-        dests_of[client].add(destination)
+    middlemen = frozenset((server, is_query) for server, _, is_query in asked_of(series))
+    for i, client in enumerate(series.orig_ip):
+        dests_of[client].add(series.dest[i])
+        dest, is_query = destination(series, i)
+        if (client, is_query) not in middlemen:
+            clients_of[dest, is_query].add(client)
     internal = [client for client in dests_of if site.is_internal(client)]
     n_busy = sum(len(dests_of[client]) >= BUSY_DESTS for client in internal)
-    counts = {destination: len(clients) for destination, clients in clients_of.items()}
+    counts, askers = (
+        {dest: len(who) for (dest, is_query), who in clients_of.items() if is_query == of_queries}
+        for of_queries in (False, True)
+    )
     span_ns = (int(series.ts_ns.min()), int(series.ts_ns.max())) if len(series.ts_ns) else None
-    return Population(len(internal), counts, span_ns, n_busy)
+    return Population(len(internal), counts, span_ns, n_busy, askers, middlemen)
 
 
 def techniques(series: Series, i: int, n_answered: int) -> list[str]:

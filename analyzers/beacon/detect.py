@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzers.beacon.context import Population, outside_mask, population_of
+from analyzers.beacon.context import Population, asked_of, only_asked, outside_mask, population_of
 from analyzers.beacon.groups import Group, busiest, leader, merge_groups, related_groups
 from analyzers.beacon.judge import Look, features_of, look_at
 from analyzers.beacon.keepalive import Told, fold_keepalives
@@ -24,7 +24,6 @@ from analyzers.beacon.score import FULL_BEATS, MAX_ALONE, MAX_SCORE, REPORT_FROM
 from analyzers.beacon.tell import MAX_BENEATH, Channel, channel_of, tell
 from analyzers.finding import SEVERITY_FROM, Finding, by_score
 from analyzers.series import Series
-from sensor.networks import split_endpoint
 from sensor.site import Site
 
 Floats = NDArray[np.float64]
@@ -98,7 +97,7 @@ class Beacons:
         self.population = population
         self._buckets: Shelf = [] if shelf is None else shelf
         self._habits: list[Habits] = []
-        self._asked: set[tuple[str, str]] = set()  # proxy's address, what it was asked for
+        self._asked: set[tuple[str, str, bool]] = set()  # proxy or resolver, what it was asked for, is resolver
 
     @property
     def is_network(self) -> bool:
@@ -112,15 +111,15 @@ class Beacons:
 
         Raises: ValueError when the series contradicts itself (see Series.check)
         """
-        asked = zip(series.via_proxy, series.dest, strict=True)
-        self._asked.update((split_endpoint(via)[0], dest) for via, dest in asked if via)
-        clients = np.array([self.population.clients_of.get(dest, 1) for dest in series.dest], np.int64)
+        self._asked |= asked_of(series)
+        asked = only_asked(series)
+        clients = self.population.clients(series)
         look = look_at(series, clients, self.population.span_ns)
         takes_turns = not self.is_network or self.population.n_hosts >= TURNS_FROM
-        groups = related_groups(series, look.channel[look.pairs].tolist() if takes_turns else [])
+        groups = related_groups(series, look.channel[look.pairs].tolist() if takes_turns else [], among=asked)
         merged, members, channels_of_groups = self._merge(series, groups, look, clients)
         position = dict(zip(look.channel.tolist(), range(len(look)), strict=True))
-        outside = outside_mask(series, self.site)
+        outside = outside_mask(series, self.site) & asked
         may_be_told = outside[look.channel] & (look.clock >= KEEP_FROM)
         self._habits.append(look.habits)
         self._buckets.append(
@@ -235,7 +234,8 @@ class Beacons:
     def _tell(self, channel: Channel, look: Look, k: int, score: float, table: Table) -> Finding:
         n_hosts = self.population.n_hosts
         dests = [part["dest"] for part in channel.finding.channels] or [channel.finding.dest]
-        is_forwarded = all((channel.finding.orig_ip, dest) in self._asked for dest in dests)
+        is_question = channel.kind == "query"
+        is_forwarded = all((channel.finding.orig_ip, dest, is_question) in self._asked for dest in dests)
         if not table:
             cost = float(common_cost(look.clients[k : k + 1], n_hosts)[0])
             return tell(channel, look, k, float(score), self.site, n_hosts, is_forwarded, cost=cost)

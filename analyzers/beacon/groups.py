@@ -13,6 +13,7 @@ from functools import cache, lru_cache
 from ipaddress import ip_address, ip_network
 
 import numpy as np
+from numpy.typing import NDArray
 from publicsuffixlist import PublicSuffixList
 
 from analyzers.series import Series
@@ -39,16 +40,21 @@ class Group:
     words: str
 
 
-def related_groups(series: Series, twins: Iterable[tuple[int, int]] = ()) -> list[Group]:
+def related_groups(
+    series: Series, twins: Iterable[tuple[int, int]] = (), *, among: NDArray[np.bool_] | None = None
+) -> list[Group]:
     """The groups of a series' channels, each set of channels once, by what explains it best first.
 
     twins : pairs of channels of one host that look like taking turns
+    among : bool[n], the channels that may be in a group; None: all
     """
+    chosen = range(len(series)) if among is None else np.flatnonzero(among).tolist()
+    turns = [(a, b) for a, b in twins if among is None or (among[a] and among[b])]
     groups = [
-        *_by(series, _address, "names of one address"),
-        *_by(series, _domain, "names below one domain"),
-        *(group for key, words in _FEW for group in _by(series, key, words, keep_dest=False) if _is_few(group)),
-        *(group for members in connected(twins) if _is_few(group := taken_in_turn(members))),
+        *_by(series, chosen, _address, "names of one address"),
+        *_by(series, chosen, _domain, "names below one domain"),
+        *(group for key, words in _FEW for group in _by(series, chosen, key, words, keep_dest=False) if _is_few(group)),
+        *(group for members in connected(turns) if _is_few(group := taken_in_turn(members))),
     ]
     once: dict[tuple[int, ...], Group] = {}
     for group in groups:
@@ -105,10 +111,12 @@ def leader(series: Series, group: Group) -> int:
     return busiest(series, group, 1)[0]
 
 
-def _by(series: Series, key: Callable[[Series, int], str], words: str, *, keep_dest: bool = True) -> Iterable[Group]:
+def _by(
+    series: Series, chosen: Iterable[int], key: Callable[[Series, int], str], words: str, *, keep_dest: bool = True
+) -> Iterable[Group]:
     """Groups of two channels or more that have the same client, port, protocol, proxy and (not empty) key."""
     members: defaultdict[Hashable, list[int]] = defaultdict(list)
-    for i in range(len(series)):
+    for i in chosen:
         value = key(series, i)
         if value:
             members[series.orig_ip[i], value, series.resp_port[i], series.proto[i], series.via_proxy[i]].append(i)
@@ -119,7 +127,8 @@ def _by(series: Series, key: Callable[[Series, int], str], words: str, *, keep_d
 
 def _address(series: Series, i: int) -> str:
     addresses = series.dest_ips[i]
-    return addresses[0] if len(addresses) == 1 and not series.via_proxy[i] else ""
+    is_own = len(addresses) == 1 and not series.via_proxy[i] and series.kind[i] != "query"
+    return addresses[0] if is_own else ""  # a resolver's says nothing of the name
 
 
 def _domain(series: Series, i: int) -> str:

@@ -17,7 +17,7 @@ from analyzers.beacon.peers import Habits, twin_pairs
 from analyzers.beacon.place import place_channels
 from analyzers.beacon.score import score_channels
 from analyzers.beacon.search import MIN_BEATS
-from analyzers.series import Series
+from analyzers.series import Series, destination
 
 Floats = NDArray[np.float64]
 
@@ -82,7 +82,7 @@ def look_at(series: Series, clients: NDArray[np.int64], span_ns: tuple[int, int]
         stats=stats[channel],
         places=places[channel],
         clock=clock[channel],
-        dest=np.array([hash(series.dest[i]) for i in channel.tolist()], np.int64),
+        dest=np.array([hash(destination(series, i)) for i in channel.tolist()], np.int64),
         clients=clients[channel],
         twins=np.zeros(len(channel), np.int64),
         pairs=np.zeros((0, 2), np.int64),

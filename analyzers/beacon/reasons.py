@@ -30,8 +30,12 @@ def jitter_frac(row: Any) -> float:
     return float((row["high_s"] - row["low_s"]) / (2 * row["interval_s"])) if row["interval_s"] > 0 else 0.0
 
 
-def explain(row: Any) -> list[Phrase]:
-    """What the timing and the sizes of one channel show. row : STATS"""
+def explain(row: Any, *, by_clock: bool = True) -> list[Phrase]:
+    """What the timing and the sizes of one channel show.
+
+    row : STATS
+    by_clock : whether the score is the clock's own, which few beats keep low
+    """
     n_beats = int(row["n_beats"])
     if n_beats < MIN_BEATS:
         return [say.too_few_beats(n_beats, MIN_BEATS)]
@@ -46,7 +50,7 @@ def explain(row: Any) -> list[Phrase]:
     told = [beat, say.beyond_chance(share, row["ratio"], row["chance_share"])]
     if row["n_sized"] > 0:
         told.append(say.same_request_size(int(row["same_size_bytes"]), row["n_same_size"], row["n_sized"]))
-    if n_beats < FULL_BEATS:
+    if by_clock and n_beats < FULL_BEATS:
         told.append(say.score_is_capped(n_beats, float(ceiling(np.array([n_beats]))[0]), FULL_BEATS))
     if row["ratio"] > WIDE_JITTER_RATIO:
         told.append(say.wide_jitter())

@@ -27,7 +27,7 @@ from analyzers.series import Series
 from analyzers.words import english as say
 from analyzers.words.english_terms import FEATURES
 from analyzers.words.phrase import Phrase
-from sensor.site import Site
+from sensor.site import Site, parse_address
 
 MAX_NAMES_TOLD = 5
 
@@ -35,6 +35,7 @@ MAX_BENEATH = 50
 """Channels kept beneath a finding of several, the foremost."""
 
 FORWARDED = "what clients ask of this host as their proxy"
+RESOLVED = "what clients ask of this host as their resolver"
 
 MOST_LABELLED = 0.59
 """The highest score with a label: just below medium."""
@@ -58,6 +59,11 @@ class Channel:
     names: Phrase | None
     orig_bytes: int
     resp_bytes: int
+
+    @property
+    def is_question(self) -> bool:
+        """Whether it is a name that DNS is asked for."""
+        return self.kind == "query" and parse_address(self.finding.dest) is None
 
     @property
     def row(self) -> dict[str, Any]:
@@ -134,11 +140,11 @@ def tell(
     is_odd : whether others keep another period at the destination
     """
     row, finding, given = look.stats[k], channel.finding, score
-    label, lowered = _label(finding, row["beat_s"], is_odd, is_forwarded)
+    label, lowered = _label(channel, row["beat_s"], is_odd, is_forwarded)
     if label:  # as low as its severity, so that it is not listed before what nobody explains
         score = labelled(score)
     sentences = [
-        *explain(row),
+        *explain(row, by_clock=not parts),
         *explain_answers(row),
         *([channel.names] if channel.names else []),
         *lowered,
@@ -191,12 +197,16 @@ def labelled(score: float) -> float:
     return float(np.interp(score, [0.0, REPORT_FROM, 1.0], [0.0, REPORT_FROM, MOST_LABELLED]))
 
 
-def _label(finding: Finding, interval_s: float, is_odd: bool, is_forwarded: bool) -> tuple[str, list[Phrase]]:
+def _label(channel: Channel, interval_s: float, is_odd: bool, is_forwarded: bool) -> tuple[str, list[Phrase]]:
     """Which regular software or service a finding looks like, and the sentence on it; empty where it does not.
 
     A name is a claim of the client. It lowers the severity only where the host does there what is documented.
     """
-    label = FORWARDED if is_forwarded else infrastructure_label(finding.proto, finding.resp_port)
+    finding, label = channel.finding, ""
+    if is_forwarded:
+        label = RESOLVED if channel.is_question else FORWARDED
+    elif not channel.is_question:  # a name that is asked for is judged, not the resolver
+        label = infrastructure_label(finding.proto, finding.resp_port)
     if label:
         return label, [say.looks_like(label, "score")]
     software = find(finding.dest, finding.proto, 0 if finding.via_proxy else finding.resp_port)

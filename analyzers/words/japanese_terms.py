@@ -60,6 +60,7 @@ UNITED_BY = {
 LABELS = {
     # analyzers.beacon.tell
     "what clients ask of this host as their proxy": "プロキシとして端末から依頼された通信",
+    "what clients ask of this host as their resolver": "リゾルバーとして端末から依頼された問い合わせ",
     # analyzers.beacon.keepalive
     "keep-alives of connections that a program holds open": "プログラムが維持している接続の死活確認",
     # analyzers.beacon.context

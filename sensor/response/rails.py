@@ -12,6 +12,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
 from sensor.destinations import Destinations
+from sensor.networks import LOCAL_SUFFIXES
 from sensor.response.infrastructure import is_public_resolver, need_of_name, shared_network
 from sensor.response.seen import History, Seen
 from sensor.site import Address, Site
@@ -21,9 +22,6 @@ from sensor.store.match import Target, parse_target
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = re.compile(rf"(?=.{{1,253}}\Z)(?:{_LABEL}\.)+(?!\d+\Z){_LABEL}")
 """RFC 1123 section 2.1: letters, digits, hyphens; the last label is not a number, or it would be an address."""
-
-_LOCAL_SUFFIXES = ("local", "localhost", "internal", "lan", "home", "corp", "intranet", "arpa", "invalid", "onion")
-"""Names that the public DNS does not know (RFC 6761, RFC 6762, RFC 8375, ICANN's list of colliding names)."""
 
 _DOCUMENTATION = tuple(map(ip_network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")))
 """Addresses of examples (RFC 5737, RFC 3849): nobody has them, so listing them cuts off nobody, and demos need some."""
@@ -166,7 +164,7 @@ def _embedded(address: IPv6Address) -> IPv4Address | None:
 
 
 def _never_name(name: str, destinations: Destinations) -> str:
-    if name.rpartition(".")[2] in _LOCAL_SUFFIXES:
+    if name.rpartition(".")[2] in LOCAL_SUFFIXES:
         return "is a name of the local network"
     suffix = _suffixes().publicsuffix(name)
     if suffix is None or suffix == name:

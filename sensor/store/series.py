@@ -105,8 +105,12 @@ def _shared(result: duckdb.DuckDBPyConnection) -> list[list[Any]]:
 def population_columns(store: Store, since_ns: int | None = None, until_ns: int | None = None) -> dict[str, Any]:
     """What there is in a time span, over all buckets.
 
+    A client of a destination is who has something to do with it. Who only asks DNS for its name is none, nor is a
+    proxy, which goes there for others; nor is a resolver one of those who ask.
+
     Returns: `clients`, with the number of their destinations; `clients_of`, for each destination that has several, how
-    many; `span_ns`, first and last event, or None.
+    many; `askers_of`, the same for who asks DNS for it; `middlemen`, those who were left out, and whether as resolvers;
+    `span_ns`, first and last event, or None.
     """
     import duckdb
 
@@ -114,20 +118,36 @@ def population_columns(store: Store, since_ns: int | None = None, until_ns: int 
     clients: dict[str, int] = {}
     try:
         with store.lake.connect() as lake:
-            lake.execute("CREATE TEMP TABLE visited (dest VARCHAR, n BIGINT)")
+            lake.execute("CREATE TEMP TABLE visited (dest VARCHAR, is_query BOOLEAN, orig_ip VARCHAR)")
+            lake.execute("CREATE TEMP TABLE middleman (ip VARCHAR, is_query BOOLEAN)")
             for piece in store.lake.pieces(since_ns, until_ns):  # a client is in one, so what they count adds up
                 events, values = store.lake.relation("event", since_ns=since_ns, until_ns=until_ns, buckets=piece)
                 chosen = f"FROM {events} WHERE {_span(since_ns, until_ns, values)}"
-                lake.execute(f"CREATE OR REPLACE TEMP TABLE pair AS SELECT DISTINCT orig_ip, dest {chosen}", values)
-                clients |= lake.execute("SELECT orig_ip, count(*) FROM pair GROUP BY orig_ip").fetchall()
-                lake.execute("INSERT INTO visited SELECT dest, count(*) FROM pair GROUP BY dest")
+                pairs = f"SELECT DISTINCT dest, kind = 'query' AS is_query, orig_ip {chosen}"
+                lake.execute(f"CREATE OR REPLACE TEMP TABLE pair AS {pairs}", values)
+                clients |= lake.execute("SELECT orig_ip, count(DISTINCT dest) FROM pair GROUP BY orig_ip").fetchall()
+                lake.execute("INSERT INTO visited FROM pair")
+                asked = "answered AND (via_proxy <> '' OR kind = 'query')"
+                servers = f"SELECT DISTINCT resp_ip, kind = 'query' {chosen} AND {asked}"
+                lake.execute(f"INSERT INTO middleman {servers}", values)
                 spans += lake.execute(f"SELECT min(ts), max(ts) {chosen}", values).fetchall()
-            counts = lake.execute("SELECT dest, sum(n)::BIGINT FROM visited GROUP BY dest HAVING sum(n) > 1").fetchall()
+            counted = """SELECT dest, count(*) FILTER (ip IS NULL)
+                FROM visited LEFT JOIN (SELECT DISTINCT * FROM middleman WHERE is_query = ?) ON ip = orig_ip
+                WHERE visited.is_query = ? GROUP BY dest HAVING count(*) > 1"""
+            contacts, askers = (lake.execute(counted, [kind, kind]).fetchall() for kind in (False, True))
+            middlemen = lake.execute("SELECT DISTINCT ip, is_query FROM middleman SEMI JOIN visited ON ip = orig_ip")
+            middle = frozenset(middlemen.fetchall())
     except duckdb.Error as error:
         raise StoreError(f"cannot read the events: {error}") from error
     seen = [span for span in spans if span[0] is not None]
     span_ns = (min(first for first, _ in seen), max(last for _, last in seen)) if seen else None
-    return {"clients": clients, "clients_of": dict(counts), "span_ns": span_ns}
+    return {
+        "clients": clients,
+        "clients_of": dict(contacts),
+        "askers_of": dict(askers),
+        "middlemen": middle,
+        "span_ns": span_ns,
+    }
 
 
 def _span(since_ns: int | None, until_ns: int | None, values: list[object]) -> str:

@@ -19,7 +19,7 @@ from hypothesis import given
 from analyzers import known
 from analyzers.beacon import context, keepalive
 from analyzers.beacon import groups as beacon_groups
-from analyzers.beacon.tell import FORWARDED
+from analyzers.beacon.tell import FORWARDED, RESOLVED
 from analyzers.egress import category
 from analyzers.egress.table import OUTCOMES
 from analyzers.finding import Finding
@@ -185,7 +185,7 @@ def test_every_word_of_a_reason_is_known_in_japanese() -> None:
     sources = ast.walk(ast.parse(inspect.getsource(beacon_groups)))
     strings = {node.value for node in sources if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     united_by = {text for text in strings if re.fullmatch(r"(names|addresses|servers|destinations) .*", text)}
-    labels = {keepalive.LABEL, FORWARDED, "clock", "ping of ordinary size"}
+    labels = {keepalive.LABEL, FORWARDED, RESOLVED, "clock", "ping of ordinary size"}
     labels |= {one.label for one in sets.values() if one.label}
     words = (
         categories | united_by | software | labels | set(context._INFRASTRUCTURE.values()) | set(OUTCOMES)
