@@ -179,7 +179,10 @@ def judge_egress(
         around = Surroundings(mode, users, n_hosts, bool(resolvers), beats)
         guessed = guess_roles(services, SERVICE_PORTS)
         hosts = {row[0] for row in services} | {row[0] for row in asked} | egress.originators()
-        servers = servers_of(site, guessed, sorted(ip for ip in hosts if not mode.is_proxy(ip)))
+        declared = {
+            str(proxy.address) for proxy in site.proxies
+        }  # one that is only learned may be a server all the same
+        servers = servers_of(site, guessed, sorted(hosts - declared))
         first_seen = hosts_first_seen(store, servers)
         for ip, _, _, _, first_ts, _ in services:
             if ip in servers:  # one that only answers begins nothing

@@ -291,7 +291,19 @@ def measure_channels(series: Series) -> NDArray[np.void]:
         np.ascontiguousarray(series.orig_bytes, np.int64),
         np.ascontiguousarray(series.resp_bytes, np.int64),
         np.ascontiguousarray(series.duration_s, np.float64),
-        np.ascontiguousarray(series.answered, np.bool_),
+        _answered(series),
         stats,
     )
     return cast("NDArray[np.void]", stats)
+
+
+def _answered(series: Series) -> NDArray[np.bool_]:
+    """Which events got an answer, bool[m].
+
+    Of an attempt no answer to its SYN was seen. If payload followed all the same there was one (RFC 9293 section 3.5),
+    and the mirror carries only the client's side.
+    """
+    channels = zip(series.proto, series.kind, strict=True)
+    is_attempt = np.array([proto == "tcp" and kind == "attempt" for proto, kind in channels], np.bool_)
+    is_half = np.repeat(is_attempt, np.diff(series.off)) & (np.asarray(series.orig_bytes) > 0)
+    return np.asarray(series.answered, np.bool_) | is_half

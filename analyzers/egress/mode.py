@@ -14,9 +14,10 @@ from sensor.site import AUTO, EXPLICIT, NO_PROXY, TRANSPARENT, Site
 MIN_REQUESTS = 3
 """A proxy is learned from at least so many flows that asked it for something."""
 
-MIN_CLIENTS_OUTSIDE = 3
+MIN_CLIENTS_DOUBTED = 3
 """An outside address is learned as the organisation's proxy (a cloud proxy) only when so many hosts ask it: a single
-host that asks an outside proxy goes around ours."""
+host that asks an outside proxy goes around ours. So it is with one inside where others are declared: a host that a few
+ask may be an implant that passes on."""
 
 DIRECT_DESTINATIONS = 3
 """A host that reaches so many web destinations directly lives without a proxy; fewer are exceptions or a bypass."""
@@ -57,7 +58,8 @@ def learn_proxies(asked: Iterable[tuple[str, str, int, int]], site: Site) -> lis
     learned = [
         LearnedProxy(ip, port, len(who), requests[ip, port])
         for (ip, port), who in clients.items()
-        if requests[ip, port] >= MIN_REQUESTS and (site.is_internal(ip) or len(who) >= MIN_CLIENTS_OUTSIDE)
+        if requests[ip, port] >= MIN_REQUESTS
+        and len(who) >= (1 if site.is_internal(ip) and not site.proxies else MIN_CLIENTS_DOUBTED)
     ]
     return sorted(learned, key=lambda proxy: (-proxy.requests, proxy.ip, proxy.port))
 

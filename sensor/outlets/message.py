@@ -39,6 +39,18 @@ def as_json(finding: Row, change: str) -> bytes:
     return json.dumps({"schema_version": SCHEMA_VERSION, "change": change, "finding": told}).encode("ascii")
 
 
+def shortened(finding: Row) -> dict[str, Any]:
+    """A finding with half of its longest list, and how many values were left out of it; the same when none is long."""
+    lists = {name: value for name, value in finding.items() if isinstance(value, list | tuple) and len(value) > 1}
+    if not lists:
+        return dict(finding)
+    name = max(lists, key=lambda name: len(json.dumps(lists[name])))
+    kept = list(lists[name][: len(lists[name]) // 2])
+    left_out = dict(finding.get("left_out", {}))
+    left_out[name] = left_out.get(name, 0) + len(lists[name]) - len(kept)
+    return {**finding, name: kept, "left_out": left_out}
+
+
 def as_cef(finding: Row, change: str) -> bytes:
     """One CEF event; its severity is the score times ten."""
     name = f"{finding['analyzer']} {'again, graver' if change == 'graver' else 'found'}"

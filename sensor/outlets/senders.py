@@ -3,6 +3,7 @@
 None follows a redirect, retries, or waits longer than TIMEOUT_S.
 """
 
+import errno
 import os
 import socket
 import time
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from sensor.outlets.message import as_cef, as_json, journal_fields, syslog_line
+from sensor.outlets.message import as_cef, as_json, journal_fields, shortened, syslog_line
 from sensor.settings import Outlets
 
 TIMEOUT_S = 10.0
@@ -48,9 +49,12 @@ def _to_journal(finding: Mapping[str, Any], change: str) -> None:
 def _syslog(place: str, form: Callable[[Mapping[str, Any], str], bytes]) -> Send:
     parts = urlsplit(place)
 
-    def send(finding: Mapping[str, Any], change: str) -> None:
+    def line_of(finding: Mapping[str, Any], change: str) -> bytes:
         message = form(finding, change)
-        line = syslog_line(message, finding["severity"], socket.gethostname(), time.time_ns(), os.getpid())
+        return syslog_line(message, finding["severity"], socket.gethostname(), time.time_ns(), os.getpid())
+
+    def send(finding: Mapping[str, Any], change: str) -> None:
+        line = line_of(finding, change)
         if parts.scheme == "tcp":
             address = (parts.hostname or "", parts.port or _DEFAULT_PORTS["tcp"])
             with socket.create_connection(address, TIMEOUT_S) as out:
@@ -60,7 +64,15 @@ def _syslog(place: str, form: Callable[[Mapping[str, Any], str], bytes]) -> Send
         with socket.socket(*_datagram_kind(parts.scheme, parts.hostname or "")) as out:
             out.settimeout(TIMEOUT_S)
             out.connect(parts.path if parts.scheme == "unix" else (parts.hostname, parts.port or _DEFAULT_PORTS["udp"]))
-            out.send(line[:_LARGEST_DATAGRAM])
+            while len(line) > _LARGEST_DATAGRAM:  # cut anywhere, it would be no JSON
+                shorter = shortened(finding)
+                if shorter == finding:
+                    raise OSError(
+                        errno.EMSGSIZE, f"the message is {len(line):,} bytes, a datagram holds {_LARGEST_DATAGRAM:,}"
+                    )
+                finding = shorter
+                line = line_of(finding, change)
+            out.send(line)
 
     return send
 

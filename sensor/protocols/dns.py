@@ -65,6 +65,10 @@ _INT = types.int64
 _OUT = types.uint8[::1]
 
 
+_POINTERS_MAX = 127
+"""A name of 255 bytes has no more labels. Without a limit a message made of pointers takes the square of its length."""
+
+
 @kernel(_INT(FRAMES, _INT, _INT), **LEAF)
 def skip_name(frames, at, end):
     """The position behind the name at `at`, or _BAD or _SHORT."""
@@ -107,10 +111,11 @@ def read_name(frames, message, at, end, out, out_at):
     """Write the text of the name at `at` to `out[out_at:]`.
 
     Returns (wire status, index behind the text). The status is 0, _BAD (a label type or pointer that may not be, more
-    than 255 bytes) or _SHORT; the index is -1 when the text does not fit. A pointer must lead to an earlier place than
-    the labels before it started from: so the walk ends.
+    than 255 bytes, or more pointers than labels may be) or _SHORT; the index is -1 when the text does not fit. A
+    pointer must lead to an earlier place than the labels before it started from: so the walk ends.
     """
     floor = at  # pointers must lead below this
+    n_pointers = 0
     wire_bytes = np.int64(1)
     is_first = True
     while True:
@@ -124,6 +129,9 @@ def read_name(frames, message, at, end, out, out_at):
                 return _SHORT, out_at
             target = message + (be16(frames, at) & 0x3FFF)
             if target >= floor or target < message + HEADER_BYTES:
+                return _BAD, out_at
+            n_pointers += 1
+            if n_pointers > _POINTERS_MAX:
                 return _BAD, out_at
             at = target
             floor = target

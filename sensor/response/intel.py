@@ -20,7 +20,7 @@ MAX_INDICATORS = 1_000_000
 _MAX_REASON_CHARS = 500
 
 _STIX_COMPARISON = re.compile(
-    r"([a-z0-9-]+):([A-Za-z0-9_.'\"-]+?)\s*(=|IN|ISSUBSET)\s*(\((?:[^()']|'(?:[^'\\]|\\.)*')*\)|'(?:[^'\\]|\\.)*')"
+    r"(?<![a-z0-9-])([a-z0-9-]{1,64}):([A-Za-z0-9_.'\"-]+?)\s*(=|IN|ISSUBSET)\s*(\((?:[^()']|'(?:[^'\\]|\\.)*')*\)|'(?:[^'\\]|\\.)*')"
 )
 _STIX_LITERAL = re.compile(r"'((?:[^'\\]|\\.)*)'")
 _STIX_PATHS = {
@@ -53,15 +53,22 @@ class Intel:
     skipped: int = 0
 
     def add(self, text: str, kind: str = "", *, origin: str, reason: str = "") -> None:
-        """Add one entry, or count it as skipped."""
+        """Add one entry, or count it as skipped; half characters (UTF-16 surrogates) come only from a broken file."""
+        if _whole(text) != text:
+            self.skipped += 1
+            return
         try:
-            found = parse_indicator(text, kind, origin=origin, reason=reason[:_MAX_REASON_CHARS])
+            found = parse_indicator(text, kind, origin=origin, reason=_whole(reason[:_MAX_REASON_CHARS]))
         except UsageError:
             self.skipped += 1
             return
         if len(self.indicators) >= MAX_INDICATORS:
             raise UsageError(f"{origin} holds more than {MAX_INDICATORS:,} indicators; divide it")
         self.indicators.append(found)
+
+
+def _whole(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def read_intel(path: Path) -> Intel:
@@ -111,7 +118,7 @@ def parse_intel(data: bytes, origin: str) -> Intel:
 def _read_json(text: str, origin: str, found: Intel) -> None:
     try:
         document = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # also for a number of thousands of digits
         raise UsageError(f"{origin} begins like JSON but is none: {error}") from error
     if isinstance(document, dict) and isinstance(document.get("objects"), list):
         _read_stix([one for one in document["objects"] if isinstance(one, dict)], origin, found)
@@ -129,9 +136,10 @@ def _read_stix(objects: list[dict[str, Any]], origin: str, found: Intel) -> None
         reason = _text(one.get("name")) or _text(one.get("description"))
         pattern = _text(one.get("pattern"))
         n_before = len(found.indicators)
-        for kind, path, operator, literals in _STIX_COMPARISON.findall(pattern):
+        comparisons = [] if _is_negated(pattern) else _STIX_COMPARISON.findall(pattern)
+        for kind, path, operator, literals in comparisons:
             wanted = _STIX_PATHS.get((kind, path))
-            if wanted is None or _is_negated(pattern):
+            if wanted is None:
                 continue
             for literal in _STIX_LITERAL.findall(literals):
                 value = re.sub(r"\\(.)", r"\1", literal)

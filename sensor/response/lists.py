@@ -106,7 +106,7 @@ def next_serial(last: Written | None, now_ns: int) -> int:
 
 def render(form: str, entries: Sequence[Entry], made: Made) -> str:
     """The text of a list: of the kinds of entries that its format has a place for."""
-    return FORMS[form].render([entry for entry in entries if entry.kind in FORMS[form].kinds], made)
+    return FORMS[form].render([entry for entry in entries if FORMS[form].takes(entry)], made)
 
 
 def write(
@@ -125,7 +125,7 @@ def write(
     write_atomically(path, text)
     if sign_key is not None:
         sign(path, sign_key)
-    entries = [entry.row() for entry in chosen.entries if entry.kind in FORMS[form].kinds]
+    entries = [entry.row() for entry in chosen.entries if FORMS[form].takes(entry)]
     with store.transaction():
         cursor = store.db.execute(
             """INSERT INTO blocklist (made_ts, who, "format", path, serial, sha256, entries)
@@ -160,8 +160,8 @@ def _meta(form: str, chosen: Blocklist, made: Made, sha256: str, who: str) -> di
         "made_by": who,
         "serial": made.serial,
         "sha256": sha256,
-        "entries": [_told(entry) for entry in chosen.entries if entry.kind in FORMS[form].kinds],
-        "not_in_this_format": [entry.value for entry in chosen.entries if entry.kind not in FORMS[form].kinds],
+        "entries": [_told(entry) for entry in chosen.entries if FORMS[form].takes(entry)],
+        "not_in_this_format": [entry.value for entry in chosen.entries if not FORMS[form].takes(entry)],
         "held_back": [_held(held) for held in chosen.held],
     }
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from sensor.response.blocklist import Held, wanted
 from sensor.response.formats.form import NS, Made, heading, moment
-from sensor.response.rails import as_address
+from sensor.response.rails import SURE_CLIENTS, as_address
 from sensor.response.seen import History, Seen
 from sensor.site import Site
 from sensor.store import hosts
@@ -144,12 +144,12 @@ def _objection(ip: str, site: Site) -> str:
 def _service(ip: str, site: Site, history: History) -> str:
     """What everybody needs the host for, as it is known for certain."""
     use = history.seen.get(ip, Seen())
-    if use.is_proxy or any(str(proxy.address) == ip for proxy in site.proxies):
+    if use.n_proxied >= SURE_CLIENTS or any(str(proxy.address) == ip for proxy in site.proxies):
         return "is a proxy: isolating it takes everybody off the web"
     role = site.role_of(ip)
     if role is not None and role.name == "directory":
         return "is a directory server by the site file: isolating it stops everybody's logon"
-    if use.is_resolver or (role is not None and role.name == "dns"):
+    if use.n_resolved >= SURE_CLIENTS or (role is not None and role.name == "dns"):
         return "is a DNS resolver: isolating it takes everybody off the network"
     if role is not None:
         kind = "server" if role.name == "server" else f"{role.name} server"

@@ -32,6 +32,11 @@ _TRANSLATED = tuple(map(ip_network, ("64:ff9b::/96", "::/96")))
 MANY_CLIENTS, MANY_SHARE = 10, 0.25
 """A destination that so many of one's own hosts contact, and so large a share of them, is more likely a service."""
 
+SURE_CLIENTS = 3
+"""A service that answers so many of one's own hosts is one's own choice; fewer may be implants and their server."""
+
+_AS_PROXY, _AS_RESOLVER = "was seen at work as a proxy", "was seen at work as a DNS resolver"
+
 FORCE = "--force lists it all the same"
 
 
@@ -85,10 +90,12 @@ class Rails:
         if any(proxy.address == address for proxy in self.site.proxies):
             return "is a proxy of the site file"
         use = self.history.seen.get(str(address), Seen())
-        if use.is_proxy:
-            return "was seen at work as a proxy"
-        if use.is_resolver or is_public_resolver(address, self.site.destinations):
-            return "was seen at work as a DNS resolver" if use.is_resolver else "is a public DNS resolver"
+        if use.n_proxied >= SURE_CLIENTS:
+            return _AS_PROXY
+        if use.n_resolved >= SURE_CLIENTS:
+            return _AS_RESOLVER
+        if is_public_resolver(address, self.site.destinations):
+            return "is a public DNS resolver"
         if any(address in network for network in _DOCUMENTATION):
             return ""
         if address.is_multicast:
@@ -120,6 +127,10 @@ class Rails:
             return f"is contacted by {use.n_clients:,} of the {n_hosts:,} hosts seen"
         if address is None:
             return ""
+        if use.n_proxied:
+            return _AS_PROXY
+        if use.n_resolved:
+            return _AS_RESOLVER
         if use.is_time_server:
             return "was seen at work as a time server"
         others = sorted(name for name in use.names if lowered(name) != lowered(finding["dest"]))

@@ -87,10 +87,18 @@ class Egress:
         self._db.close()
 
     def proxies(self) -> list[tuple[str, str, int, int]]:
-        """Who asked whom as a proxy: originator, responder, port, flows; originators inside only."""
-        flows, values = self._flows("via_proxy <> ''")
+        """Who was answered by whom as by a proxy: originator, responder, port, flows; originators inside only.
+
+        Anybody can send a request to anything: an answer that is none of HTTP makes no proxy.
+        """
+        events, values = self._store.lake.relation("event", since_ns=self._since_ns, until_ns=self._until_ns)
+        condition = self._span("ts", "ts", values)
         rows = self._ask(
-            f"SELECT orig_ip, resp_ip, resp_port, count(*) FROM {flows} GROUP BY ALL ORDER BY ALL", values
+            f"""SELECT orig_ip, resp_ip, resp_port, count(*) FROM (
+                SELECT orig_ip, resp_ip, resp_port, uid FROM {events} WHERE via_proxy <> '' AND answered AND {condition}
+                GROUP BY ALL HAVING bool_or(status > 0) OR NOT bool_or(method <> '')
+            ) GROUP BY ALL ORDER BY ALL""",
+            values,
         ).fetchall()
         return [row for row in rows if self._site.is_internal(row[0])]
 

@@ -17,6 +17,7 @@ FIELDS = (
     *("via_proxy", "finding_id"),
 )
 _MAX_THREADS = 4
+_LAST_NS = 2**63 - 1  # that the store can tell
 _SAME = ("kind", "dest", "resp_port", "proto", "via_proxy", "answered")
 """What makes two rows one after another the same thing going on."""
 
@@ -28,7 +29,7 @@ def last_day(store: Store, host: str) -> tuple[int, int] | None:
     if last_ts is None:
         return None
     start = last_ts // NANOSECONDS_A_DAY * NANOSECONDS_A_DAY
-    return start, start + NANOSECONDS_A_DAY
+    return start, min(start + NANOSECONDS_A_DAY, _LAST_NS)
 
 
 def timeline(store: Store, host: str, since_ns: int, until_ns: int) -> list[dict[str, Any]]:

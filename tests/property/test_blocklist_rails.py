@@ -12,7 +12,7 @@ from sensor.response.formats.form import Made
 from sensor.response.formats.table import FORMS
 from sensor.response.infrastructure import is_public_resolver, need_of_name
 from sensor.response.lists import render
-from sensor.response.rails import Rails
+from sensor.response.rails import SURE_CLIENTS, Rails
 from sensor.response.seen import History, Seen
 from sensor.site import load_site, parse_address
 from sensor.store.desk import Allowed
@@ -60,7 +60,7 @@ def test_no_list_holds_what_must_not_be_blocked(
     rows: list[dict[str, Any]], allowed: list[str], resolvers: set[str], force: bool
 ) -> None:
     allows = [Allowed({"id": i, "resp_port": -1}, parse_target(dest), ()) for i, dest in enumerate(allowed)]
-    history = History({str(parse_address(one)): Seen(is_resolver=True) for one in resolvers}, 5)
+    history = History({str(parse_address(one)): Seen(n_resolved=SURE_CLIENTS) for one in resolvers}, 5)
     rails = Rails(SITE, allows, history, force)
     chosen = build(rows, rails, expires_ts=NOW)
     again = recheck(build(rows, Rails(SITE, force_shared=True), expires_ts=NOW).entries, rails)

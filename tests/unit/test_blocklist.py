@@ -12,13 +12,14 @@ from sensor.response.blocklist import Entry, build, recheck, values_of, wanted
 from sensor.response.files import write_atomically
 from sensor.response.formats.form import Made
 from sensor.response.lists import render
-from sensor.response.rails import MANY_CLIENTS, Rails
+from sensor.response.rails import MANY_CLIENTS, SURE_CLIENTS, Rails
 from sensor.response.seen import History, Seen, history_of
 from sensor.site import Site, load_site, parse_address
 from sensor.store.desk import Allowed
 from sensor.store.match import parse_target
 from sensor.store.store import Store
 from tests.support.cli_store import BYPASS_IP, HOSTILE, RESOLVER, finding, make_store
+from tests.support.lake_rows import buckets_of, columns_of, row
 
 SITE = load_site(None)
 OUTSIDE = "9.9.9.90"
@@ -153,8 +154,15 @@ def test_proxies_and_resolvers_are_never_listed(tmp_path: Path) -> None:
     site_file = tmp_path / "site.toml"
     site_file.write_text('[proxies]\naddresses = ["9.9.9.90:3128"]\n')
     assert "proxy of the site" in ask(to(OUTSIDE), site=load_site(site_file)).held[0].reason
-    for seen in (Seen(is_proxy=True), Seen(is_resolver=True)):
+    for seen in (Seen(n_proxied=SURE_CLIENTS), Seen(n_resolved=SURE_CLIENTS)):
         assert "seen at work" in ask(to(OUTSIDE), seen={OUTSIDE: seen}, force_shared=True).held[0].reason
+
+
+def test_one_that_answered_few_hosts_as_a_proxy_or_resolver_needs_force() -> None:
+    """It may be an implant that wants its server never listed."""
+    for seen in (Seen(n_proxied=SURE_CLIENTS - 1), Seen(n_resolved=1)):
+        assert "seen at work" in ask(to(OUTSIDE), seen={OUTSIDE: seen}).held[0].reason
+        assert values(to(OUTSIDE), seen={OUTSIDE: seen}, force_shared=True) == [OUTSIDE]
 
 
 def test_an_address_that_serves_other_names_needs_force() -> None:
@@ -269,11 +277,33 @@ def test_what_the_history_knows(tmp_path: Path) -> None:
     with Store.open(make_store(tmp_path / "store")) as store:
         seen = history_of(store, [RESOLVER, BYPASS_IP, "203.0.113.66", "cdn.updates.example", OUTSIDE]).seen
         assert history_of(store, []) == History()
-    assert seen[RESOLVER] == Seen(is_resolver=True)
+    assert seen[RESOLVER] == Seen(n_resolved=2)
     assert seen[BYPASS_IP] == Seen(names=frozenset({HOSTILE}), n_clients=2)
     assert seen["203.0.113.66"] == Seen(names=frozenset({"cdn.updates.example"}), n_clients=1)
     assert seen["cdn.updates.example"] == Seen(n_clients=1)
     assert OUTSIDE not in seen
+
+
+def test_who_goes_below_a_name_goes_there_as_well(tmp_path: Path) -> None:
+    names = {"portal.saas.example": range(20, 50), "saas.example": [60], "notsaas.example": range(70, 80)}
+    rows = [
+        row("flow", uid=f"F{i}", orig_ip=f"10.0.0.{i}", resp_ip=OUTSIDE, name=name, resp_bytes=9)
+        for name, hosts in names.items()
+        for i in hosts
+    ]
+    proxied = [row("flow", uid=f"P{i}", resp_ip="9.9.9.1", via_proxy="x", resp_bytes=i) for i in (0, 1)]
+    questions = [
+        row("dns", orig_ip="10.0.0.2", resp_ip=f"9.9.9.{i}", rcode=rcode) for i, rcode in ((2, ""), (3, "NOERROR"))
+    ]
+    with Store.open(tmp_path / "store", write=True) as store:
+        store.lake.append("flow", "s-0", columns_of("flow", rows + proxied), buckets_of(rows + proxied))
+        store.lake.append("dns", "s-0", columns_of("dns", questions), buckets_of(questions))
+        seen = history_of(store, ["saas.example", "portal.saas.example", "9.9.9.1", "9.9.9.2", "9.9.9.3"]).seen
+    assert seen["saas.example"].n_clients == 31
+    assert seen["portal.saas.example"].n_clients == 30
+    assert seen["9.9.9.1"].n_proxied == 1
+    assert "9.9.9.2" not in seen  # asked, and never answered
+    assert seen["9.9.9.3"].n_resolved == 1
 
 
 # --- the file ---

@@ -158,6 +158,25 @@ def test_stix_patterns(pattern: str, found: list[str]) -> None:
     assert intel.skipped == (not found)
 
 
+def test_a_pattern_takes_time_by_its_length() -> None:
+    """Tens of seconds when each start of a word was tried, or the whole was read for each of its parts."""
+    alternatives = " OR ".join(f"domain-name:value = 'c{i}.example'" for i in range(4000))
+    for pattern, n in (("[" + "a" * 200_000 + "]", 0), (f"[{alternatives}]", 4000)):
+        bundle = {"type": "bundle", "objects": [{"type": "indicator", "pattern": pattern}]}
+        assert len(parse_intel(json.dumps(bundle).encode(), "f").indicators) == n
+
+
+def test_what_no_feed_should_hold_does_not_stop_the_rest() -> None:
+    objects = [
+        {"type": "indicator", "pattern": f"[domain-name:value = '{name}']", "name": words}
+        for name, words in (("ev\ud800il.example", "x"), ("evil.example", "case \ud800"))
+    ]
+    found = parse_intel(json.dumps({"type": "bundle", "objects": objects}).encode(), "f")
+    assert [(one.value, one.reason) for one in found.indicators] == [("evil.example", "case ?")]
+    with pytest.raises(UsageError, match="begins like JSON"):
+        parse_intel(b'{"objects": [' + b"9" * 5000 + b"]}", "f")
+
+
 def test_misp() -> None:
     event = {
         "info": "case",

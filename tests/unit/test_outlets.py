@@ -172,6 +172,22 @@ def test_syslog_over_udp_and_over_tcp(store: Store) -> None:
     assert "refused" in try_outlets(Outlets(syslog=f"tcp://127.0.0.1:{port}"))[0].error
 
 
+def test_a_finding_too_long_for_a_datagram_is_shortened_where_it_says_so() -> None:
+    long = FOUND | {"dest_ips": [f"203.0.113.{i % 256}" for i in range(2000)], "dest": "c2.example"}
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ear:
+        ear.bind(("127.0.0.1", 0))
+        ear.settimeout(10)
+        place = f"udp://127.0.0.1:{ear.getsockname()[1]}"
+        (send,) = ways.senders(Outlets(syslog=place, syslog_format="json")).values()
+        send(long, "new")
+        told = json.loads(ear.recv(65_536).split(b" - ", 1)[1])["finding"]
+        assert told["dest"] == "c2.example"
+        assert told["dest_ips"] == long["dest_ips"][: len(told["dest_ips"])]
+        assert len(told["dest_ips"]) + told["left_out"]["dest_ips"] == 2000
+        with pytest.raises(OSError, match="a datagram holds 8,192"):
+            send(long | {"dest_ips": [], "reasons": [], "dest": "x" * 9000}, "new")
+
+
 def test_the_journal_gets_fields(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ways, "JOURNAL_SOCKET", str(tmp_path / "journal"))
     assert try_outlets(Outlets(journal=True))[0].error

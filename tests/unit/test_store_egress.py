@@ -180,15 +180,28 @@ def test_against_a_naive_twin(store: Store) -> None:
 
 
 def test_small_tables_of_the_whole_network(store: Store) -> None:
+    request = {"resp_ip": "10.0.0.5", "resp_port": 3128, "via_proxy": "x", "method": "CONNECT", "answered": True}
     asked = [
-        flow(f"P{i}", orig_ip=f"10.0.0.{i}", resp_ip="10.0.0.5", resp_port=3128, via_proxy="x") for i in (20, 20, 21)
+        row("event", uid=f"P{n}", orig_ip=f"10.0.0.{i}", **request | {"status": 200})
+        for n, i in enumerate((20, 20, 21))
     ]
+    within = {"orig_ip": "10.0.0.20", "kind": "exchange", "method": ""}
+    asked.append(row("event", uid="P0", **request | within))  # in the tunnel of the first
+    socks = {"orig_ip": "10.0.0.22", "resp_port": 1080, "method": ""}
+    asked.append(row("event", uid="Q", **request | socks))
+    server = {"orig_ip": "10.0.0.20", "resp_ip": "10.0.0.9", "resp_port": 445}
+    unmet = [row("event", uid="R", **request | server), row("event", uid="R", **request | server | within)]
+    unmet.append(row("event", uid="T", **request | server | {"answered": False, "status": 0}))
+    fill(store, asked + unmet, "event")
     smb = [flow(f"S{i}", orig_ip=f"10.0.0.{i}", resp_ip="10.0.0.9", resp_port=445) for i in range(20, 25)]
     dead = [flow("S", orig_ip="10.0.0.30", resp_ip="10.0.0.9", resp_port=445, **SYN)]
     outside = [flow("X", orig_ip="203.0.113.5", resp_ip="10.0.0.9", resp_port=445), flow("Y", resp_port=445)]
-    fill(store, asked + smb + dead + outside)
+    fill(store, smb + dead + outside)
     with Egress(store, Site()) as egress:
-        assert egress.proxies() == [("10.0.0.20", "10.0.0.5", 3128, 2), ("10.0.0.21", "10.0.0.5", 3128, 1)]
+        assert egress.proxies() == [
+            *(("10.0.0.20", "10.0.0.5", 3128, 2), ("10.0.0.21", "10.0.0.5", 3128, 1)),
+            ("10.0.0.22", "10.0.0.5", 1080, 1),
+        ]
         assert [row[:4] for row in egress.services()] == [("10.0.0.9", 445, "tcp", 5)]
 
 

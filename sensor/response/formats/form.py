@@ -25,12 +25,18 @@ class Form:
 
     kinds : kinds of entries it has a place for
     separate : its readers want addresses and domains in files of their own
-    render : entries of these kinds, sorted by value -> the whole text
+    render : entries that it takes, sorted by value -> the whole text
+    most_chars : longer values have no place in it
     """
 
     kinds: tuple[str, ...]
     render: Callable[[Sequence[Entry], Made], str]
     separate: bool = False
+    most_chars: int = 255
+
+    def takes(self, entry: Entry) -> bool:
+        """Whether an entry has a place in it."""
+        return entry.kind in self.kinds and len(entry.value) <= self.most_chars
 
 
 def addresses(entries: Iterable[Entry], version: int) -> list[Entry]:

@@ -19,8 +19,7 @@ def _rpz(entries: Sequence[Entry], made: Made) -> str:
         "@ IN NS localhost.",
     ]
     for entry in domains(entries):
-        if len(entry.value) <= _MAX_OWNER_CHARS:
-            lines += [f"{entry.value} CNAME .", f"*.{entry.value} CNAME ."]
+        lines += [f"{entry.value} CNAME .", f"*.{entry.value} CNAME ."]
     lines += [f"32.{'.'.join(reversed(entry.value.split('.')))}.rpz-ip CNAME ." for entry in addresses(entries, 4)]
     lines += [f"128.{_reversed6(entry.value)}.rpz-ip CNAME ." for entry in addresses(entries, 6)]
     return heading(len(entries), made, ";") + "".join(f"{line}\n" for line in lines)
@@ -40,5 +39,5 @@ def _unbound(entries: Sequence[Entry], made: Made) -> str:
     return heading(len(found), made, "#") + "server:\n" + lines
 
 
-RPZ = Form((ADDRESS, DOMAIN), _rpz)
+RPZ = Form((ADDRESS, DOMAIN), _rpz, most_chars=_MAX_OWNER_CHARS)
 UNBOUND = Form((DOMAIN,), _unbound)
