@@ -27,11 +27,12 @@ def analyze_rolling(store_dir: Path, site: Site, now_ns: int) -> AnalyzeReport:
     """
     report = AnalyzeReport()
     with Store.open_for_notes(store_dir) as store:
-        if not _newer(store, _read(store, _LAST)):
+        last_ns, last_month_ns = (_read(store, key, now_ns) for key in (_LAST, _LAST_MONTH))
+        if not _newer(store, last_ns):
             report.notes.append("nothing was stored since the last rolling analysis")
             return report
         spans = [DAY_NS]
-        if now_ns - _read(store, _LAST_MONTH) >= MONTH_EVERY_NS:
+        if now_ns - last_month_ns >= MONTH_EVERY_NS:
             spans.append(MONTH_NS)
         for span_ns in reversed(spans):  # the day last: its view of a finding is the newer one
             part = analyze_store(store, site, now_ns - span_ns, None)
@@ -51,9 +52,14 @@ def _newer(store: Store, since_ns: int) -> bool:
     )
 
 
-def _read(store: Store, key: str) -> int:
+def _read(store: Store, key: str, now_ns: int) -> int:
+    """When something was last done, ns since 1970; 0: never, or at a time that is still to come.
+
+    A clock that was ahead for one run must not stop all until it is caught up with.
+    """
     row = store.db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-    return int(row[0]) if row else 0
+    then_ns = int(row[0]) if row else 0
+    return then_ns if then_ns <= now_ns else 0
 
 
 def _write(store: Store, key: str, value: int) -> None:

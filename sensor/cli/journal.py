@@ -8,18 +8,24 @@ import sys
 import time
 
 from sensor.cli.clean import clean
-from sensor.cli.session import MAX_MESSAGE_CHARS
+from sensor.cli.session import MAX_MESSAGE_CHARS, silence
 
 WARNING, INFO = 4, 6
 _BAD = ("gone", "down", "no-carrier", "clock step", "not taken", "not stored", "not kept", "could not")
 
 
 def journal(message: str) -> None:
-    """Say something on stderr, cleaned, one line for each of its lines."""
+    """Say something on stderr, cleaned, one line for each of its lines.
+
+    Where nobody listens any more, or the log's disk is full, the words are lost: a capture does not end for them.
+    """
     level = WARNING if any(word in message for word in _BAD) else INFO
     for line in message.split("\n"):
         text = clean(line, MAX_MESSAGE_CHARS)
-        if os.environ.get("JOURNAL_STREAM"):
-            print(f"<{level}>{text}", file=sys.stderr, flush=True)
-        else:
-            print(f"kagami: {time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+        head = f"<{level}>" if os.environ.get("JOURNAL_STREAM") else f"kagami: {time.strftime('%Y-%m-%d %H:%M:%S')} "
+        try:
+            print(head + text, file=sys.stderr, flush=True)
+        except BrokenPipeError:
+            silence(sys.stderr)
+        except (OSError, ValueError):
+            return

@@ -96,4 +96,7 @@ def _table(told: Mapping[str, Any]) -> float | None:
 
 
 def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{share:.3g} %" if share == 0 else f"{share * 100:.2g} %"
+    if share is None:
+        return "-"
+    percent = share * 100
+    return f"{percent:.0f} %" if percent == 0 or percent >= 9.95 else f"{percent:.2g} %"

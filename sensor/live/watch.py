@@ -142,12 +142,12 @@ class _Watch:
         self._keep(self._site)  # loads its kernel, which nothing in a ring should have to wait for
         for worker in self._workers:
             worker.open()
+        metrics = None
+        if self._plan.metrics_port is not None:  # a port that is taken is found before a source is begun
+            metrics = serve(self._plan.metrics_port, self._metrics)
         self._store.begin_source(
             self._source, self._plan.interface, path=self._plan.interface, kagami_version=__version__
         )
-        metrics = None
-        if self._plan.metrics_port is not None:
-            metrics = serve(self._plan.metrics_port, self._metrics)
         handlers = {number: signal.signal(number, self._on_signal) for number in _SIGNALS}
         try:
             self._writer.start()

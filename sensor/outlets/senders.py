@@ -9,6 +9,8 @@ import socket
 import time
 import urllib.request
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -103,9 +105,20 @@ def _webhook(url: str, token_file: str) -> Send:
     def send(finding: Mapping[str, Any], change: str) -> None:
         headers = {"Content-Type": "application/json", "User-Agent": "kagami"}
         if token_file:
-            headers["Authorization"] = f"Bearer {Path(token_file).read_text(encoding='ascii').strip()}"
+            headers["Authorization"] = f"Bearer {_token(Path(token_file))}"
         request = urllib.request.Request(url, as_json(finding, change), headers, method="POST")
-        with opener.open(request, timeout=TIMEOUT_S) as answer:  # URLError is an OSError
-            answer.read(1 << 16)
+        try:
+            with opener.open(request, timeout=TIMEOUT_S) as answer, suppress(HTTPException):  # URLError is an OSError
+                answer.read(1 << 16)  # the status says that it was taken, whatever follows
+        except HTTPException as error:
+            raise OSError(f"what answers is no web server: {type(error).__name__}") from error
 
     return send
+
+
+def _token(path: Path) -> str:
+    """The one word in a file, which no message may show."""
+    words = path.read_bytes().split()
+    if len(words) != 1 or not words[0].isascii() or not words[0].decode().isprintable():
+        raise ValueError(f"{path} has to hold one word of ASCII, the token")
+    return words[0].decode()

@@ -2,6 +2,8 @@
 
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sensor.errors import StoreError
@@ -36,3 +38,18 @@ class WriterLock:
         """Let the next writer in. The file stays: deleting it could let two writers in at once."""
         os.ftruncate(self._descriptor, 0)
         os.close(self._descriptor)
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[bool]:
+    """Whether no other process is within a `with` block of the same file. Raises: OSError when it cannot be opened."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(descriptor)

@@ -53,7 +53,9 @@ def _open_finding(store: Store, finding_id: int) -> dict[str, Any] | None:
 def note_sent(store: Store, outlet: str, number: int, now_ns: int) -> None:
     """The outlet was told everything up to a number."""
     with store.transaction():
-        store.db.execute("UPDATE outlet SET sent = ?, sent_ts = ?, error = '' WHERE name = ?", (number, now_ns, outlet))
+        store.db.execute(
+            "UPDATE outlet SET sent = max(sent, ?), sent_ts = ?, error = '' WHERE name = ?", (number, now_ns, outlet)
+        )
 
 
 def note_failure(store: Store, outlet: str, error: str, now_ns: int) -> None:

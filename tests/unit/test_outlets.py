@@ -146,6 +146,40 @@ def test_a_token_is_read_from_its_file(store: Store, receiver: Receiver, tmp_pat
     assert receiver.headers[0]["Authorization"] == "Bearer s3cret"
 
 
+@pytest.mark.parametrize(
+    ("answer", "is_taken"),
+    [
+        (b"SSH-2.0-x\r\n\r\n", False),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n", False),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", True),
+    ],
+)
+def test_a_receiver_that_speaks_no_http_is_an_error_and_one_that_took_it_has_it(answer: bytes, is_taken: bool) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65_536)
+                connection.sendall(answer)
+                connection.shutdown(socket.SHUT_WR)
+                while connection.recv(4096):
+                    pass
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        (delivery,) = try_outlets(Outlets(webhook=f"http://127.0.0.1:{server.getsockname()[1]}/"))
+        thread.join()
+    assert (delivery.sent == 1, delivery.error == "") == (is_taken, is_taken)
+
+
+def test_a_token_that_is_no_word_is_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("SECRET1\nSECRET2\n")
+    (delivery,) = try_outlets(Outlets(webhook="http://127.0.0.1:9/", webhook_token_file=str(tmp_path / "token")))
+    assert "one word" in delivery.error
+    assert "SECRET" not in delivery.error
+
+
 def test_syslog_over_udp_and_over_tcp(store: Store) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ear:
         ear.bind(("127.0.0.1", 0))

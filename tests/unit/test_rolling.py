@@ -76,3 +76,14 @@ def test_findings_of_lossy_time_say_so(store_dir: Path) -> None:
         assert shares(told)["drop_frac"] == pytest.approx(0.05)
         assert shares(told)["one_sided_frac"] is None
         tell_losses(store, [])
+
+
+def test_a_clock_that_was_ahead_once_stops_nothing(store_dir: Path) -> None:
+    now = time.time_ns()
+    nothing = ["nothing was stored since the last rolling analysis"]
+    with Store.open(store_dir, write=True) as store:
+        store.begin_source(SHA, "eth1")
+        store_beats(store, now, 60, 60, 0)
+        analyze_rolling(store_dir, Site(), now + 3650 * 24 * 3600 * S)
+        assert analyze_rolling(store_dir, Site(), time.time_ns()).events == 60
+        assert analyze_rolling(store_dir, Site(), time.time_ns()).notes == nothing

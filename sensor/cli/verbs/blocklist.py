@@ -165,7 +165,7 @@ def _of_kind(session: Session, chosen: "Blocklist", form: str, only: str | None)
         session.say(
             f"{form} wants addresses and domains in files of their own: these are the addresses (--only domain)"
         )
-    entries = [entry for entry in chosen.entries if entry.kind in kinds]
+    entries = [entry for entry in chosen.entries if entry.kind in kinds and FORMS[form].takes(entry)]
     if (n_out := len(chosen.entries) - len(entries)) and only is None:
         session.say(f"{_entries(n_out)} left out: this list has no place for them")
     return Blocklist(entries, chosen.held)

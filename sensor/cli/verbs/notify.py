@@ -24,6 +24,7 @@ def notify(session: Session, test: bool, as_json: bool) -> None:
     """
     from sensor.notify import notify as tell
     from sensor.notify import try_outlets
+    from sensor.store.lock import alone
     from sensor.store.store import Store
 
     outlets = session.site().outlets
@@ -35,8 +36,10 @@ def notify(session: Session, test: bool, as_json: bool) -> None:
     if test:
         deliveries = try_outlets(outlets)
     else:
-        with Store.open_for_notes(session.store_dir) as store:
-            deliveries = tell(store, outlets)
+        with Store.open_for_notes(session.store_dir) as store, alone(store.path / "notify.lock") as is_alone:
+            if not is_alone:
+                session.say("another `kagami notify` is telling what there is")
+            deliveries = tell(store, outlets) if is_alone else []
     if as_json:
         session.write([json_value([asdict(delivery) for delivery in deliveries]), b"\n"])
     else:
