@@ -209,7 +209,8 @@ def _label(channel: Channel, interval_s: float, is_odd: bool, is_forwarded: bool
         label = infrastructure_label(finding.proto, finding.resp_port)
     if label:
         return label, [say.looks_like(label, "score")]
-    software = find(finding.dest, finding.proto, 0 if finding.via_proxy else finding.resp_port)
+    port = 0 if finding.via_proxy or channel.is_question else finding.resp_port
+    software = find(finding.dest, finding.proto, port)
     if software is None:
         return "", []
     if not software.keeps(interval_s) or is_odd:

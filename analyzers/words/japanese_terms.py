@@ -119,6 +119,7 @@ LABELS = {
     "Windows push notifications": "Windows のプッシュ通知",
     "Zoom": "Zoom",
     "certificate status (OCSP, CRL)": "証明書の失効確認（OCSP、CRL）",
+    "block lists in DNS (mail filters)": "DNS ブロックリストの照会（メールフィルター）",
     "firmware metadata (fwupd)": "ファームウェア情報の取得（fwupd）",
     "public time server": "公開時刻サーバー",
     "snap refresh": "snap の更新",
