@@ -59,7 +59,7 @@ def find(dest: str, proto: str, port: int) -> Software | None:
     """The program whose server a name is, asked in the way that is documented, or None.
 
     dest : a destination as in events: a name in any case, with or without the dot at its end, or an address
-    proto, port : its protocol in lower case and its port; 0 where that is not known: behind a proxy, and for a name that is asked of DNS
+    proto, port : its protocol in lower case and its port; 0 where it is not known: what a proxy or DNS is asked for
     """
     if len(dest) > MAX_NAME + 1:
         return None
