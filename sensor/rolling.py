@@ -7,6 +7,7 @@ finding where analyzer, client, destination, port and protocol are the same, so 
 from pathlib import Path
 
 from sensor.analysis import AnalyzeReport, analyze_store
+from sensor.errors import StoreError
 from sensor.site import Site
 from sensor.store.columns import LAKE_TABLES
 from sensor.store.store import Store
@@ -14,6 +15,8 @@ from sensor.store.store import Store
 DAY_NS, MONTH_NS = 24 * 3600 * 10**9, 30 * 24 * 3600 * 10**9
 MONTH_EVERY_NS = 4 * 3600 * 10**9
 """Slow beacons are looked for this often; one that calls once a day cannot be in more of a hurry."""
+
+_ATTEMPTS = 3
 
 _LAST, _LAST_MONTH = "rolling_ts", "rolling_month_ts"
 
@@ -35,12 +38,23 @@ def analyze_rolling(store_dir: Path, site: Site, now_ns: int) -> AnalyzeReport:
         if now_ns - last_month_ns >= MONTH_EVERY_NS:
             spans.append(MONTH_NS)
         for span_ns in reversed(spans):  # the day last: its view of a finding is the newer one
-            part = analyze_store(store, site, now_ns - span_ns, None)
+            part = _analyze(store, site, now_ns - span_ns)
             report.channels, report.events = part.channels, part.events
             report.notes = part.notes
             report.finding_ids = list(dict.fromkeys([*report.finding_ids, *part.finding_ids]))
             _write(store, _LAST_MONTH if span_ns == MONTH_NS else _LAST, now_ns)
     return report
+
+
+def _analyze(store: Store, site: Site, since_ns: int) -> AnalyzeReport:
+    """Score a window; again where retention took away a segment after it was chosen."""
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return analyze_store(store, site, since_ns, None)
+        except StoreError as error:
+            if "No such file" not in str(error):
+                raise
+    return analyze_store(store, site, since_ns, None)
 
 
 def _newer(store: Store, since_ns: int) -> bool:

@@ -72,6 +72,16 @@ def test_check_tells_every_mistake_and_exits_with_2(kagami: Any, tmp_path: Path)
     assert kagami("site", "check")[0] == 2
 
 
+def test_check_compiles_the_capture_filter(kagami: Any, tmp_path: Path) -> None:
+    path = tmp_path / "site.toml"
+    path.write_text('[capture]\nfilter = "tcp prot 80"\n')
+    code, _, err = kagami("site", "check", str(path))
+    assert code == 2
+    assert "[capture] filter: capture filter 'tcp prot 80'" in err
+    path.write_text('[capture]\nfilter = "tcp port 80"\n')
+    assert kagami("site", "check", str(path))[0] == 0
+
+
 def test_hosts_are_told_with_what_they_are(kagami: Any) -> None:
     code, out, err = kagami("hosts", "--json")
     rows = {row["ip"]: row for row in json.loads(out)}

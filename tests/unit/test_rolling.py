@@ -2,9 +2,13 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from sensor import rolling
+from sensor.analysis import analyze_store
+from sensor.errors import StoreError
 from sensor.losses import tell_losses
 from sensor.rolling import MONTH_EVERY_NS, analyze_rolling
 from sensor.site import Site
@@ -87,3 +91,23 @@ def test_a_clock_that_was_ahead_once_stops_nothing(store_dir: Path) -> None:
         analyze_rolling(store_dir, Site(), now + 3650 * 24 * 3600 * S)
         assert analyze_rolling(store_dir, Site(), time.time_ns()).events == 60
         assert analyze_rolling(store_dir, Site(), time.time_ns()).notes == nothing
+
+
+def test_what_retention_takes_away_meanwhile_is_looked_for_again(
+    store_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, failures = time.time_ns(), iter(["No such file or directory", "No such file or directory", "bad page"])
+
+    def failing(*args: Any) -> Any:
+        if words := next(failures, ""):
+            raise StoreError(f"cannot read the events: {words}")
+        return analyze_store(*args)
+
+    with Store.open(store_dir, write=True) as store:
+        store.begin_source(SHA, "eth1")
+        store_beats(store, now, 60, 60, 0)
+        monkeypatch.setattr(rolling, "analyze_store", failing)
+        with pytest.raises(StoreError, match="bad page"):
+            analyze_rolling(store_dir, Site(), now)
+        failures = iter(["No such file or directory"])
+        assert analyze_rolling(store_dir, Site(), now).events == 60

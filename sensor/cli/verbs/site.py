@@ -64,12 +64,19 @@ def _init(session: Session, output: Path | None) -> None:
 
 
 def _check(session: Session, file: Path | None) -> None:
+    from sensor.bpf import compile_filter
+    from sensor.constants import LINK_ETHERNET
     from sensor.site import load_site
 
     chosen = file or session.site_file
     if chosen is None:
         raise click.UsageError("name the file to check: kagami site check FILE")
     found = load_site(chosen)
+    if found.filter:  # a sensor that starts with a bad one does not start
+        try:
+            compile_filter(found.filter, LINK_ETHERNET)
+        except UsageError as error:
+            raise UsageError(f"{chosen}: [capture] filter: {error}") from error
     parts = [
         plural(len(found.internal), "internal network"),
         f"{len(found.proxies)} {'proxy' if len(found.proxies) == 1 else 'proxies'}",
