@@ -40,6 +40,10 @@ alike by chance, and make no group."""
 KEEP_FROM = 0.02
 """Channels whose clock scores less are never told; their names are not kept."""
 
+CERTAIN_CLOCK, QUIET_BEATS = 0.8, 5
+"""A clock that scores so much, and so many beats while no people are at work, are a machine's doing. Whose, only a
+person can say who sees it in the list."""
+
 ODD_PERIOD_LOG = 0.3
 """Where others keep a period at a destination and a host keeps one this far off (35 %), it does not do what they do."""
 
@@ -226,8 +230,8 @@ class Beacons:
         for bucket in self._buckets:
             end = begin + len(bucket.look)
             table, group_table = features_of(bucket.look, bucket.merged, peers[begin:end], n)
-            own = _with_dead(model.scores(model.logits(table), n), bucket.look)
-            merged = _with_dead(model.scores(model.logits(group_table), n), bucket.merged)
+            own = _at_least(model.scores(model.logits(table), n), bucket.look)
+            merged = _at_least(model.scores(model.logits(group_table), n), bucket.merged)
             yield bucket, np.where(bucket.outside, own, np.nan), merged, table, group_table
             begin = end
 
@@ -245,10 +249,14 @@ class Beacons:
         return tell(channel, look, k, float(score), self.site, n_hosts, is_forwarded, parts=parts, is_odd=is_odd)
 
 
-def _with_dead(score: Floats, look: Look) -> Floats:
-    """The scores, where nothing ever answered a clock at least medium: the model was never shown such channels."""
+def _at_least(score: Floats, look: Look) -> Floats:
+    """The scores, where the clock is certain at least that of a finding if nobody else goes there and it goes on while
+    no people are at work, and medium if nothing ever answered: the model was never shown such channels."""
     stats = look.stats
+    is_certain = (look.clock >= CERTAIN_CLOCK) & (stats["n_beats"] >= FULL_BEATS)
+    is_lone = is_certain & (look.clients <= 1) & (np.expm1(look.places["n_quiet_log"]) >= QUIET_BEATS)
     is_dead = (stats["n_answered"] == 0) & (stats["n_beats"] >= FULL_BEATS) & (look.clock >= SEVERITY_FROM[1])
+    score = np.where(is_lone, np.maximum(score, REPORT_FROM), score)
     return np.where(is_dead, np.maximum(score, SEVERITY_FROM[1]), score)
 
 

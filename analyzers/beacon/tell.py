@@ -44,6 +44,7 @@ LEAST_PART = 5e-4
 """Smaller amounts are not kept: rounding makes some."""
 
 _UNANSWERED, _LOOKS_LIKE = "nobody answers, and still it is tried", "known software or service that it looks like"
+_LONE = "a certain clock at a destination of its own"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,13 +161,15 @@ def tell(
         interval_s=round(float(row["beat_s"]), 6),
         jitter_frac=round(jitter_frac(row), 4),
         reasons=sentences,
-        parts=_score_of_model(parts, n_hosts, given, score)
+        parts=_score_of_model(parts, n_hosts, given, score, bool(row["n_answered"]))
         if parts
         else _score_of_clock(look.stats[k : k + 1], cost, given, score),
     )
 
 
-def _score_of_model(parts: Mapping[str, float], n_hosts: int, given: float, score: float) -> list[dict[str, Any]]:
+def _score_of_model(
+    parts: Mapping[str, float], n_hosts: int, given: float, score: float, is_answered: bool
+) -> list[dict[str, Any]]:
     """What made the score: the model's log odds, then in points what was changed afterwards.
 
     given, score : without and with what the channel looks like
@@ -175,7 +178,8 @@ def _score_of_model(parts: Mapping[str, float], n_hosts: int, given: float, scor
     logits = {"where every channel begins": model.start}
     logits |= {FEATURES[name]: value for name, value in parts.items()}
     of_model = float(model.scores(np.array([sum(logits.values())]), n_hosts)[0])
-    return rows(_told(logits), LOG_ODDS) + rows(_told({_UNANSWERED: given - of_model, _LOOKS_LIKE: score - given}))
+    why = _LONE if is_answered else _UNANSWERED
+    return rows(_told(logits), LOG_ODDS) + rows(_told({why: given - of_model, _LOOKS_LIKE: score - given}))
 
 
 def _score_of_clock(stats: NDArray[np.void], cost: float, given: float, score: float) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ import pytest
 from analyzers.beacon import Beacons, measure_channels, score_beacons
 from analyzers.beacon.context import Population, population_of
 from analyzers.beacon.reasons import explain
-from analyzers.beacon.tell import FORWARDED, MAX_BENEATH, RESOLVED
+from analyzers.beacon.tell import FORWARDED, MAX_BENEATH
 from analyzers.finding import by_score, severity_of
 from analyzers.series import Series
 from sensor.shelf import shelf_in
@@ -401,93 +401,3 @@ def test_a_proxy_s_own_connections_are_its_clients_and_what_nobody_asked_for_is_
     forwarded = by_whom["10.0.0.9", "c2.example"]
     assert forwarded.severity == "low"
     assert f"this looks like {FORWARDED}; the score is lowered" in forwarded.reasons
-
-
-def office(rng: np.random.Generator, n_hosts: int = 12) -> dict[str, list[Any]]:
-    """Channels of hosts that look a name up before each visit: all ask ten names, and go to them by hand."""
-    columns: dict[str, list[Any]] = {name: [] for name in ("times", "orig_ip", "dest", "dest_ips", "resp_port", "proto",
-                                                           "name_source", "kind")}  # fmt: skip
-    for host in range(n_hosts):
-        for site in range(10):
-            times = np.cumsum(rng.exponential(900, 40))
-            _add(columns, times, f"10.0.0.{host + 20}", f"www.site{site}.example", f"198.51.100.{site + 1}")
-    return columns
-
-
-def _add(columns: dict[str, list[Any]], times: Any, client: str, name: str, ip: str = "") -> None:
-    """A visit with its question before it; without an address only the question."""
-    for at, ips, port, proto, source, kind in (
-        (times - 0.02, ("10.0.0.2",), 53, "udp", "dns", "query"),
-        (times, (ip,), 443, "tcp", "sni", "connection"),
-    ):
-        if kind == "query" or ip:
-            values = (at, client, name, ips, port, proto, source, kind)
-            for column, value in zip(columns.values(), values, strict=True):
-                column.append(value)
-
-
-def found_in(columns: dict[str, list[Any]]) -> list[Any]:
-    rest = {name: values for name, values in columns.items() if name != "times"}
-    is_query = np.array([kind == "query" for kind in columns["kind"]])
-    sizes = np.repeat(np.where(is_query, 40, 900), [len(times) for times in columns["times"]])
-    return found(columns["times"], orig_bytes=sizes, via_proxy=[""] * len(is_query), ja4=[""] * len(is_query),
-                 certificate=[""] * len(is_query), **rest)  # fmt: skip
-
-
-def test_a_question_for_a_name_is_no_peer_of_a_visit() -> None:
-    """A visit's size is far from the middle of questions and visits; that spoke for malice on every host."""
-    columns = office(np.random.default_rng(8))
-    for host in range(12):
-        _add(
-            columns,
-            clock(np.random.default_rng(host), 200, 300, 0.1),
-            f"10.0.0.{host + 20}",
-            "update.vendor.example",
-            "198.51.100.77",
-        )
-    findings = found_in(columns)
-    assert [finding for finding in findings if finding.severity in ("high", "critical")] == []
-    assert not any("unlike the others" in reason for finding in findings for reason in finding.reasons)
-
-
-def test_names_asked_of_an_inside_resolver_are_judged_where_nobody_goes_there() -> None:
-    rng = np.random.default_rng(9)
-    columns = office(rng)
-    times = clock(rng, 600, 60, 0.2)
-    for i, at in enumerate(times):
-        _add(columns, np.array([at, at + 0.01]), "10.0.0.25", f"x{i}.tunnel.example")
-        _add(columns, np.array([at + 0.001, at + 0.011]), "10.0.0.2", f"x{i}.tunnel.example")  # passed on
-        columns["dest_ips"][-1] = ("9.9.9.9",)
-    by_host = {finding.orig_ip: finding for finding in found_in(columns) if finding.dest == "tunnel.example"}
-    assert by_host["10.0.0.25"].interval_s == pytest.approx(60, rel=0.05)
-    assert by_host["10.0.0.25"].score > by_host["10.0.0.2"].score
-    assert not any("looks like" in reason for reason in by_host["10.0.0.25"].reasons)
-    assert by_host["10.0.0.2"].severity == "low"
-    assert f"this looks like {RESOLVED}; the score is lowered" in by_host["10.0.0.2"].reasons
-    visited = office(np.random.default_rng(8))
-    _add(visited, times, "10.0.0.25", "beat.example", "198.51.100.99")
-    told = [finding for finding in found_in(visited) if finding.dest == "beat.example"]
-    assert [finding.resp_port for finding in told] == [443]  # its questions are part of the visits
-
-
-def test_middlemen_are_not_counted_among_who_goes_there() -> None:
-    series = make_series(
-        [[1.0], [1.1], [1.2], [1.3], [1.4]],
-        orig_ip=["10.0.0.20", "10.0.0.5", "10.0.0.5", "10.0.0.2", "10.0.0.21"],
-        dest=["c2.example"] * 5,
-        dest_ips=[("10.0.0.5",), ("198.51.100.1",), ("10.0.0.2",), ("9.9.9.9",), ("198.51.100.1",)],
-        via_proxy=["10.0.0.5:3128", "", "", "", ""],
-        resp_port=[3128, 443, 53, 53, 443],
-        kind=["request", "connection", "query", "query", "connection"],
-    )
-    population = population_of(series, SITE)
-    assert population.clients_of == {"c2.example": 2}
-    assert population.askers_of == {"c2.example": 1}
-    assert population.clients(series).tolist() == [2, 3, 1, 2, 2]
-
-
-def test_a_mirror_of_one_side_does_not_make_destinations_dead() -> None:
-    times = clock(np.random.default_rng(3), 100, 60, 0.1)
-    for sent, is_dead in ((0, True), (500, False)):
-        (finding,) = found([times], kind=["attempt"], answered=False, orig_bytes=sent, resp_bytes=0)
-        assert any("attempts was answered" in reason for reason in finding.reasons) == is_dead
