@@ -35,7 +35,7 @@ hosts or more. The smallest networks it was fitted on have four, all busy. Else 
 
 TURNS_FROM = 10
 """Where fewer hosts are compared, nearly every destination has one client: channels that look like taking turns are
-alike by chance, and make no group."""
+alike by chance, and make no group; and a clock at a destination of its own is nothing special."""
 
 KEEP_FROM = 0.02
 """Channels whose clock scores less are never told; their names are not kept."""
@@ -230,8 +230,8 @@ class Beacons:
         for bucket in self._buckets:
             end = begin + len(bucket.look)
             table, group_table = features_of(bucket.look, bucket.merged, peers[begin:end], n)
-            own = _at_least(model.scores(model.logits(table), n), bucket.look)
-            merged = _at_least(model.scores(model.logits(group_table), n), bucket.merged)
+            own = _at_least(model.scores(model.logits(table), n), bucket.look, n)
+            merged = _at_least(model.scores(model.logits(group_table), n), bucket.merged, n)
             yield bucket, np.where(bucket.outside, own, np.nan), merged, table, group_table
             begin = end
 
@@ -249,12 +249,18 @@ class Beacons:
         return tell(channel, look, k, float(score), self.site, n_hosts, is_forwarded, parts=parts, is_odd=is_odd)
 
 
-def _at_least(score: Floats, look: Look) -> Floats:
+def _at_least(score: Floats, look: Look, n_hosts: int) -> Floats:
     """The scores, where the clock is certain at least that of a finding if nobody else goes there and it goes on while
-    no people are at work, and medium if nothing ever answered: the model was never shown such channels."""
+    no people are at work, and medium if nothing ever answered: the model was never shown such channels. With few hosts,
+    that nobody else goes there says nothing."""
     stats = look.stats
     is_certain = (look.clock >= CERTAIN_CLOCK) & (stats["n_beats"] >= FULL_BEATS)
-    is_lone = is_certain & (look.clients <= 1) & (np.expm1(look.places["n_quiet_log"]) >= QUIET_BEATS)
+    is_lone = (
+        is_certain
+        & (n_hosts >= TURNS_FROM)
+        & (look.clients <= 1)
+        & (np.expm1(look.places["n_quiet_log"]) >= QUIET_BEATS)
+    )
     is_dead = (stats["n_answered"] == 0) & (stats["n_beats"] >= FULL_BEATS) & (look.clock >= SEVERITY_FROM[1])
     score = np.where(is_lone, np.maximum(score, REPORT_FROM), score)
     return np.where(is_dead, np.maximum(score, SEVERITY_FROM[1]), score)
