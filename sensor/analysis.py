@@ -179,9 +179,8 @@ def judge_egress(
         around = Surroundings(mode, users, n_hosts, bool(resolvers), beats)
         guessed = guess_roles(services, SERVICE_PORTS)
         hosts = {row[0] for row in services} | {row[0] for row in asked} | egress.originators()
-        declared = {
-            str(proxy.address) for proxy in site.proxies
-        }  # one that is only learned may be a server all the same
+        # a proxy that is only learned may be a server all the same
+        declared = {str(proxy.address) for proxy in site.proxies}
         servers = servers_of(site, guessed, sorted(hosts - declared))
         first_seen = hosts_first_seen(store, servers)
         for ip, _, _, _, first_ts, _ in services:

@@ -32,7 +32,6 @@ _INFRASTRUCTURE = {
 _WEB_PORTS = frozenset({80, 443, 8000, 8008, 8080, 8443, 8888, 3128})
 _STANDARD_PORTS = frozenset({21, 22, 25, 53, 80, 110, 123, 143, 443, 465, 587, 853, 993, 995, 8080, 8443})
 
-
 DNS_PORT = 53
 """Where names are asked of a resolver; questions at other ports (mDNS, LLMNR, NetBIOS) are put to the neighbours."""
 
@@ -64,22 +63,15 @@ def outside_mask(series: Series, site: Site) -> NDArray[np.bool_]:
     return np.array(mask, np.bool_)
 
 
-def only_asked(series: Series) -> NDArray[np.bool_]:
-    """Which channels are not there only to find the address of what the host then goes to, bool[n].
+def no_mere_lookups(series: Series) -> NDArray[np.bool_]:
+    """Which channels are more than questions for the address of what the host then goes to, bool[n].
 
     A name that is asked for and visited is told by its visits: they have the same clock, and more to see.
     """
-    visited = {
-        (client, dest) for client, dest, kind in zip(series.orig_ip, series.dest, series.kind, strict=True)
-        if kind != "query"
-    }  # fmt: skip
-    return np.array(
-        [
-            kind != "query" or (client, dest) not in visited
-            for client, dest, kind in zip(series.orig_ip, series.dest, series.kind, strict=True)
-        ],
-        np.bool_,
-    )
+    is_query = np.array([kind == "query" for kind in series.kind], np.bool_)
+    pairs = list(zip(series.orig_ip, series.dest, strict=True))
+    visited = {pair for pair, asks in zip(pairs, is_query.tolist(), strict=True) if not asks}
+    return ~is_query | np.array([pair not in visited for pair in pairs], np.bool_)
 
 
 BUSY_DESTS = 5

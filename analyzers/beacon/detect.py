@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from analyzers.beacon.context import Population, asked_of, only_asked, outside_mask, population_of
+from analyzers.beacon.context import Population, asked_of, no_mere_lookups, outside_mask, population_of
 from analyzers.beacon.groups import Group, busiest, leader, merge_groups, related_groups
 from analyzers.beacon.judge import Look, features_of, look_at
 from analyzers.beacon.keepalive import Told, fold_keepalives
@@ -116,14 +116,14 @@ class Beacons:
         Raises: ValueError when the series contradicts itself (see Series.check)
         """
         self._asked |= asked_of(series)
-        asked = only_asked(series)
+        told_apart = no_mere_lookups(series)
         clients = self.population.clients(series)
         look = look_at(series, clients, self.population.span_ns)
         takes_turns = not self.is_network or self.population.n_hosts >= TURNS_FROM
-        groups = related_groups(series, look.channel[look.pairs].tolist() if takes_turns else [], among=asked)
+        groups = related_groups(series, look.channel[look.pairs].tolist() if takes_turns else [], among=told_apart)
         merged, members, channels_of_groups = self._merge(series, groups, look, clients)
         position = dict(zip(look.channel.tolist(), range(len(look)), strict=True))
-        outside = outside_mask(series, self.site) & asked
+        outside = outside_mask(series, self.site) & told_apart
         may_be_told = outside[look.channel] & (look.clock >= KEEP_FROM)
         self._habits.append(look.habits)
         self._buckets.append(

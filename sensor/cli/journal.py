@@ -4,11 +4,11 @@ journald takes `<N>` at the start of a line as its priority (sd-daemon(3)); at a
 """
 
 import os
-import sys
 import time
+from contextlib import suppress
 
 from sensor.cli.clean import clean
-from sensor.cli.session import MAX_MESSAGE_CHARS, silence
+from sensor.cli.session import MAX_MESSAGE_CHARS, to_stderr
 
 WARNING, INFO = 4, 6
 _BAD = ("gone", "down", "no-carrier", "clock step", "not taken", "not stored", "not kept", "could not")
@@ -23,9 +23,5 @@ def journal(message: str) -> None:
     for line in message.split("\n"):
         text = clean(line, MAX_MESSAGE_CHARS)
         head = f"<{level}>" if os.environ.get("JOURNAL_STREAM") else f"kagami: {time.strftime('%Y-%m-%d %H:%M:%S')} "
-        try:
-            print(head + text, file=sys.stderr, flush=True)
-        except BrokenPipeError:
-            silence(sys.stderr)
-        except (OSError, ValueError):
-            return
+        with suppress(OSError, ValueError):
+            to_stderr(head + text)

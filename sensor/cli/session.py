@@ -95,15 +95,16 @@ class Session:
 
 def warn(message: str) -> None:
     """Tell on stderr, cleaned, on one line whatever the message holds."""
-    _tell(f"kagami: {clean(message, MAX_MESSAGE_CHARS)}")
+    to_stderr(f"kagami: {clean(message, MAX_MESSAGE_CHARS)}")
 
 
 def warn_lines(message: str) -> None:
     """As `warn`, for messages of several lines. Those after the first are indented, so none passes for a message."""
-    _tell("kagami: " + "\n  ".join(clean(line, MAX_MESSAGE_CHARS) for line in message.split("\n")))
+    to_stderr("kagami: " + "\n  ".join(clean(line, MAX_MESSAGE_CHARS) for line in message.split("\n")))
 
 
-def _tell(text: str) -> None:
+def to_stderr(text: str) -> None:
+    """A line on stderr, or nowhere once its reader has gone. Raises: OSError when it cannot be written."""
     try:
         print(text, file=sys.stderr, flush=True)
     except BrokenPipeError:

@@ -55,28 +55,26 @@ def _syslog(place: str, form: Callable[[Mapping[str, Any], str], bytes]) -> Send
         message = form(finding, change)
         return syslog_line(message, finding["severity"], socket.gethostname(), time.time_ns(), os.getpid())
 
-    def send(finding: Mapping[str, Any], change: str) -> None:
+    def over_tcp(finding: Mapping[str, Any], change: str) -> None:
         line = line_of(finding, change)
-        if parts.scheme == "tcp":
-            address = (parts.hostname or "", parts.port or _DEFAULT_PORTS["tcp"])
-            with socket.create_connection(address, TIMEOUT_S) as out:
-                out.sendall(f"{len(line)} ".encode() + line)  # octet counting, RFC 6587 section 3.4.1
-                _must_be_taken(out)
-            return
+        address = (parts.hostname or "", parts.port or _DEFAULT_PORTS["tcp"])
+        with socket.create_connection(address, TIMEOUT_S) as out:
+            out.sendall(f"{len(line)} ".encode() + line)  # octet counting, RFC 6587 section 3.4.1
+            _must_be_taken(out)
+
+    def as_datagram(finding: Mapping[str, Any], change: str) -> None:
+        while len(line := line_of(finding, change)) > _LARGEST_DATAGRAM:  # cut anywhere, it would be no JSON
+            shorter = shortened(finding)
+            if shorter == finding:
+                words = f"the message is {len(line):,} bytes, a datagram holds {_LARGEST_DATAGRAM:,}"
+                raise OSError(errno.EMSGSIZE, words)
+            finding = shorter
         with socket.socket(*_datagram_kind(parts.scheme, parts.hostname or "")) as out:
             out.settimeout(TIMEOUT_S)
             out.connect(parts.path if parts.scheme == "unix" else (parts.hostname, parts.port or _DEFAULT_PORTS["udp"]))
-            while len(line) > _LARGEST_DATAGRAM:  # cut anywhere, it would be no JSON
-                shorter = shortened(finding)
-                if shorter == finding:
-                    raise OSError(
-                        errno.EMSGSIZE, f"the message is {len(line):,} bytes, a datagram holds {_LARGEST_DATAGRAM:,}"
-                    )
-                finding = shorter
-                line = line_of(finding, change)
             out.send(line)
 
-    return send
+    return over_tcp if parts.scheme == "tcp" else as_datagram
 
 
 def _must_be_taken(out: socket.socket) -> None:

@@ -133,9 +133,7 @@ def test_a_certain_clock_at_a_destination_of_its_own_is_listed(period_s: float, 
         logits = sum(part["amount"] for part in finding.parts if part["unit"] == "log odds")
         model = load_model()
         of_model = float(model.scores(np.array([logits]), n_hosts)[0])
-        raised = [
-            part["amount"] for part in finding.parts if part["name"] == "a certain clock at a destination of its own"
-        ]
+        raised = [part["amount"] for part in finding.parts if part["name"] == LONE]
         assert sum(raised) == pytest.approx(finding.score - of_model, abs=2e-3)
     else:
-        assert all("destination of its own" not in part["name"] for one in findings for part in one.parts)
+        assert all(part["name"] != LONE for one in findings for part in one.parts)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -25,7 +26,7 @@ def test_words_that_cannot_be_written_end_nothing(place: str) -> None:
             program.stderr.close()
             assert program.stdout.read() == "went on\n"
     else:
-        with open(place, "w") as full:  # noqa: PTH123
+        with Path(place).open("w") as full:
             program = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=full, text=True)
             assert program.communicate()[0] == "went on\n"
     assert program.returncode == 0
